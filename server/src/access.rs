@@ -1,0 +1,63 @@
+//! Access clocks: when a key was used last (LRU), or how often (LFU), in four bytes.
+
+use crate::time::Now;
+
+/// The clock of one key.
+///
+/// LRU: seconds of the steady clock. LFU: minutes of the steady clock (16 bits) and a logarithmic counter (8 bits).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessClock(u32);
+
+/// How counters of uses grow and fade (LFU).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counting {
+    /// `lfu-log-factor`: the higher, the more uses it takes to raise a counter.
+    pub log_factor: u32,
+    /// `lfu-decay-time`: minutes without use that lower a counter by one; 0 for never.
+    pub decay_minutes: u32,
+}
+
+/// What a new key's counter starts with, so that it is not evicted at once.
+const INITIAL_COUNT: u32 = 5;
+
+impl AccessClock {
+    /// The clock of a key made now.
+    pub fn new(now: Now, counts: bool) -> Self {
+        if counts {
+            Self(minutes(now) << 8 | INITIAL_COUNT)
+        } else {
+            Self(now.monotonic_s())
+        }
+    }
+
+    /// The clock after one more access.
+    #[must_use]
+    pub fn touched(self, now: Now, counting: Option<Counting>) -> Self {
+        let Some(counting) = counting else {
+            return Self(now.monotonic_s());
+        };
+        let count = self.frequency(now, counting);
+        let above = count.saturating_sub(INITIAL_COUNT);
+        // A cheap hash of the time decides; its low bits are as good as random from call to call.
+        let roll = (now.monotonic_us as u32).wrapping_mul(0x9e37_79b9) >> 8;
+        let odds = u64::from(above) * u64::from(counting.log_factor) + 1;
+        let raise = count < 255 && u64::from(roll).saturating_mul(odds) < 1 << 24;
+        Self(minutes(now) << 8 | (count + u32::from(raise)))
+    }
+
+    /// Seconds since the last access (LRU).
+    pub fn idle_s(self, now: Now) -> u32 {
+        now.monotonic_s().saturating_sub(self.0)
+    }
+
+    /// The counter, lowered for the time without access (LFU).
+    pub fn frequency(self, now: Now, counting: Counting) -> u32 {
+        let idle_minutes = minutes(now).wrapping_sub(self.0 >> 8) & 0xffff;
+        let faded = idle_minutes.checked_div(counting.decay_minutes);
+        (self.0 & 0xff).saturating_sub(faded.unwrap_or_default())
+    }
+}
+
+fn minutes(now: Now) -> u32 {
+    (now.monotonic_s() / 60) & 0xffff
+}

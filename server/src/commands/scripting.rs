@@ -1,0 +1,5 @@
+//! Commands on scripts and functions.
+
+use crate::command::Command;
+
+pub(super) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,5 @@
+//! Commands on streams.
+
+use crate::command::Command;
+
+pub(super) const COMMANDS: &[Command] = &[];

@@ -1,0 +1,142 @@
+//! What a key holds: a value of any type, its expiry, its access clock.
+
+use std::cell::Cell;
+
+use crate::access::AccessClock;
+use crate::value::{Hash, List, Set, SortedSet, Str};
+
+/// The expiry of a key that never expires.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+/// The last time at which a key can expire: one that is to expire even later does so then.
+pub(crate) const LATEST: i64 = NEVER - 1;
+
+/// A value of any type.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A string.
+    String(Str),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A hash.
+    Hash(Hash),
+    /// A sorted set.
+    SortedSet(SortedSet),
+}
+
+/// The types of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// A set.
+    Set,
+    /// A hash.
+    Hash,
+    /// A sorted set.
+    SortedSet,
+}
+
+impl Kind {
+    /// The name TYPE answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::List => "list",
+            Self::Set => "set",
+            Self::Hash => "hash",
+            Self::SortedSet => "zset",
+        }
+    }
+
+    /// Whether clients can wait for a key to hold such a value.
+    pub fn is_awaited(self) -> bool {
+        matches!(self, Self::List | Self::SortedSet)
+    }
+}
+
+impl Value {
+    /// Its type.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::String(_) => Kind::String,
+            Self::List(_) => Kind::List,
+            Self::Set(_) => Kind::Set,
+            Self::Hash(_) => Kind::Hash,
+            Self::SortedSet(_) => Kind::SortedSet,
+        }
+    }
+
+    /// The name OBJECT ENCODING answers.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Self::String(value) => value.encoding(),
+            Self::List(value) => value.encoding(),
+            Self::Set(value) => value.encoding(),
+            Self::Hash(value) => value.encoding(),
+            Self::SortedSet(value) => value.encoding(),
+        }
+    }
+
+    /// The heap bytes behind it. O(1).
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::String(value) => value.memory_bytes(),
+            Self::List(value) => value.memory_bytes(),
+            Self::Set(value) => value.memory_bytes(),
+            Self::Hash(value) => value.memory_bytes(),
+            Self::SortedSet(value) => value.memory_bytes(),
+        }
+    }
+
+    /// The number of elements; 1 for a string.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::String(_) => 1,
+            Self::List(value) => value.len(),
+            Self::Set(value) => value.len(),
+            Self::Hash(value) => value.len(),
+            Self::SortedSet(value) => value.len(),
+        }
+    }
+
+    /// Whether it is a collection without elements, which no key may hold after a command.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a key holds.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(crate) value: Value,
+    pub(crate) expires_at: i64,
+    pub(crate) access: Cell<AccessClock>,
+}
+
+impl Entry {
+    /// The value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// When it expires, in unix milliseconds.
+    pub fn expires_at(&self) -> Option<i64> {
+        (self.expires_at != NEVER).then_some(self.expires_at)
+    }
+
+    /// When or how often it was read.
+    pub fn access(&self) -> AccessClock {
+        self.access.get()
+    }
+
+    /// The value and its expiry.
+    pub fn into_parts(self) -> (Value, Option<i64>) {
+        let expires_at = self.expires_at();
+        (self.value, expires_at)
+    }
+}

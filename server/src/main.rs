@@ -1,0 +1,222 @@
+//! The server program: arguments, threads, signals.
+
+#![forbid(unsafe_code)]
+
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use server::config::Config;
+use server::host::Usage;
+use server::listener::{self, Arrival, Listener};
+use server::log::{Log, LogLevel};
+use server::shared::Shared;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Descriptors for other things than clients: files, listeners, what the runtimes need.
+const OWN_DESCRIPTORS: u64 = 32;
+
+fn main() -> ExitCode {
+    match Config::from_arguments(std::env::args().skip(1)).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut config: Config) -> Result<(), String> {
+    let dir = String::from_utf8_lossy(&config.dir).into_owned();
+    // Relative to where the server was started, not to its working directory.
+    config.config_file = config.config_file.map(|path| {
+        let absolute = std::path::absolute(&path);
+        absolute.map_or(path, |absolute| absolute.display().to_string())
+    });
+    std::env::set_current_dir(&dir).map_err(|error| format!("Can't chdir to '{dir}': {error}"))?;
+    if let Ok(dir) = std::env::current_dir() {
+        config.dir = dir.display().to_string().into_bytes();
+    }
+    let (log, level) = Log::new(&String::from_utf8_lossy(&config.logfile), config.loglevel);
+    let _ = tracing::subscriber::set_global_default(log);
+    allow_descriptors(&mut config);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    runtime.block_on(serve(config, &level))
+}
+
+/// Raises the process' limit of open files to what `maxclients` needs, or lowers `maxclients` to what it allows.
+fn allow_descriptors(config: &mut Config) {
+    let wanted = config.maxclients as u64 + OWN_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    if current >= wanted {
+        return;
+    }
+    let raised = limit.maximum.unwrap_or(u64::MAX).min(wanted);
+    let rlimit = Rlimit {
+        current: Some(raised),
+        maximum: limit.maximum,
+    };
+    let allowed = setrlimit(Resource::Nofile, rlimit).map_or(current, |()| raised);
+    if allowed < wanted {
+        let most = allowed.saturating_sub(OWN_DESCRIPTORS).max(1);
+        tracing::warn!(
+            "The limit of {allowed} open files allows {most} clients: maxclients is lowered from {}",
+            config.maxclients
+        );
+        config.maxclients = most as i64;
+    }
+}
+
+async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
+    let mut signals = Signals::new().map_err(|error| error.to_string())?;
+    let listeners = listener::bind(&config)?;
+    let grace_s = config.value("shutdown-timeout");
+    let grace_s = grace_s.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+    let threads = match config.io_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        count => usize::try_from(count).unwrap_or(1),
+    };
+    let port = config.port;
+    let seed = server::value::Rng::from_entropy().next_u64();
+    let shared = Arc::new(Shared::new(config, seed));
+    let (senders, mut ended) = start_threads(&shared, threads.max(1));
+    let mut kinds: Vec<_> = listeners.iter().map(Listener::kind).collect();
+    kinds.dedup();
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(listener::accept(
+            Arc::clone(&shared),
+            listener,
+            senders.clone(),
+        ));
+    }
+    drop(senders);
+    tracing::info!("Server initialized: port {port}, {threads} threads");
+    for kind in kinds {
+        tracing::info!("Ready to accept connections {kind}");
+    }
+    notify_systemd(b"READY=1\n");
+    tick_until_told(&shared, &mut signals, level).await;
+    notify_systemd(b"STOPPING=1\n");
+    accepting.shutdown().await;
+    shared.drain();
+    tokio::select! {
+        _ = ended.recv() => {}
+        () = tokio::time::sleep(Duration::from_secs(grace_s.unwrap_or(10))) => {
+            tracing::warn!("Clients that do not read their replies are left behind");
+        }
+        () = signals.insists() => {
+            tracing::warn!("You insist... exiting now.");
+            return Err("Interrupted again".to_owned());
+        }
+    }
+    tracing::warn!("Server is now ready to exit, bye bye...");
+    Ok(())
+}
+
+/// Starts the threads that serve connections: where to send them, and what ends when all threads have.
+fn start_threads(
+    shared: &Arc<Shared>,
+    count: usize,
+) -> (
+    Vec<mpsc::UnboundedSender<Arrival>>,
+    mpsc::UnboundedReceiver<()>,
+) {
+    let (running, ended) = mpsc::unbounded_channel();
+    let mut senders = Vec::new();
+    for _ in 0..count {
+        let (sender, arrivals) = mpsc::unbounded_channel();
+        let (shared, running) = (Arc::clone(shared), running.clone());
+        std::thread::spawn(move || {
+            if let Err(error) = listener::serve_thread(&shared, arrivals) {
+                tracing::error!("{error}");
+            }
+            drop(running);
+        });
+        senders.push(sender);
+    }
+    (senders, ended)
+}
+
+/// Does what is due, ten times a second or as `hz` says, until a signal or SHUTDOWN ends it.
+async fn tick_until_told(shared: &Shared, signals: &mut Signals, level: &LogLevel) {
+    loop {
+        let (hz, deadline) = shared.with(|engine, now| {
+            let deadline = engine
+                .next_deadline_us()
+                .map(|at| at.saturating_sub(now.monotonic_us));
+            (engine.config().hz.max(1) as u64, deadline)
+        });
+        let until =
+            Duration::from_micros((1_000_000 / hz).min(deadline.unwrap_or(u64::MAX).max(1_000)));
+        tokio::select! {
+            () = tokio::time::sleep(until) => {}
+            name = signals.ends() => {
+                tracing::warn!("Received {name} scheduling shutdown...");
+                return;
+            }
+        }
+        let usage = Usage::read();
+        if shared.with(|engine, now| {
+            engine.state().host.usage = usage;
+            engine.tick(now);
+            level.set(engine.config().loglevel);
+            engine.state().shutdown
+        }) {
+            tracing::warn!("User requested shutdown...");
+            return;
+        }
+    }
+}
+
+/// The signals that end the server.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The name of the signal that came.
+    async fn ends(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+
+    /// Somebody at a terminal does not want to wait.
+    async fn insists(&mut self) {
+        self.interrupt.recv().await;
+    }
+}
+
+/// Tells systemd, where it asked to be told (`sd_notify(3)`).
+fn notify_systemd(state: &[u8]) {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return;
+    };
+    let address = match path.as_encoded_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&path),
+    };
+    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state, &address));
+    if let Err(error) = sent {
+        tracing::warn!("Telling systemd: {error}");
+    }
+}

@@ -1,0 +1,470 @@
+//! The engine's behaviour through its public surface, its clock moved by hand.
+
+use server::client_state::{ClientId, Peer};
+use server::config::Config;
+use server::engine::{Engine, Flow, Now};
+use server::output::Output;
+
+struct Server {
+    engine: Engine,
+    now: Now,
+}
+
+impl Server {
+    fn new() -> Self {
+        let now = Now {
+            unix_us: 1_700_000_000_000_000,
+            monotonic_us: 0,
+        };
+        Self {
+            engine: Engine::new(Config::default(), 1, now),
+            now,
+        }
+    }
+
+    fn client(&mut self) -> ClientId {
+        self.engine.connect(Peer::default(), self.now)
+    }
+
+    fn send(&mut self, id: ClientId, line: &str) -> (String, Flow) {
+        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        let mut out = Output::new();
+        let flow = self.engine.execute(id, &args, &mut out, self.now);
+        (text(&out), flow)
+    }
+
+    fn run(&mut self, id: ClientId, line: &str) -> String {
+        self.send(id, line).0
+    }
+
+    fn outbox(&mut self, id: ClientId) -> String {
+        let mut out = Output::new();
+        self.engine.outbox(id, &mut out);
+        text(&out)
+    }
+
+    /// The groups of effects since the last call, each effect as a line.
+    fn effects(&mut self) -> Vec<Vec<String>> {
+        let groups = self.engine.state().effects.take();
+        let line = |effect: &server::effects::Effect| {
+            String::from_utf8_lossy(&effect.request.args().join(&b' ')).into_owned()
+        };
+        groups
+            .iter()
+            .map(|group| group.iter().map(line).collect())
+            .collect()
+    }
+
+    fn wait_ms(&mut self, milliseconds: u64) {
+        self.now = self.now.after_ms(milliseconds);
+    }
+}
+
+/// Replies on one line, which reads better in a failure.
+fn text(out: &Output) -> String {
+    String::from_utf8_lossy(&out.to_vec())
+        .replace("\r\n", " ")
+        .trim_end()
+        .to_owned()
+}
+
+#[test]
+fn a_fault_replaces_what_was_written() {
+    let mut server = Server::new();
+    let id = server.client();
+    server.run(id, "RPUSH l a");
+    assert_eq!(
+        server.run(id, "GET l"),
+        "-WRONGTYPE Operation against a key holding the wrong kind of value"
+    );
+    assert_eq!(
+        server.run(id, "GETSET l x"),
+        "-WRONGTYPE Operation against a key holding the wrong kind of value"
+    );
+    assert_eq!(server.run(id, "TYPE l"), "+list");
+    assert_eq!(server.run(id, "MGET l"), "*1 $-1");
+}
+
+#[test]
+fn a_key_expires_on_access_and_in_the_background() {
+    let mut server = Server::new();
+    let id = server.client();
+    assert_eq!(server.run(id, "SET k v PX 100"), "+OK");
+    server.run(id, "SET other v PX 100");
+    assert_eq!(server.run(id, "PTTL k"), ":100");
+    server.wait_ms(99);
+    assert_eq!(server.run(id, "GET k"), "$1 v");
+    server.wait_ms(1);
+    assert_eq!(server.run(id, "GET k"), "$-1");
+    assert_eq!(server.run(id, "TTL k"), ":-2");
+    server.engine.tick(server.now);
+    assert_eq!(server.run(id, "DBSIZE"), ":0");
+    assert_eq!(server.engine.keyspace().stats.expired, 2);
+}
+
+#[test]
+fn what_a_command_writes_over_an_expired_key_stays() {
+    let mut server = Server::new();
+    let id = server.client();
+    for (write, read, value) in [
+        ("SET k new GET", "GET k", "$3 new"),
+        ("INCRBYFLOAT k 2", "GET k", "$1 2"),
+        ("BITOP NOT k k other", "EXISTS k", ":0"),
+        ("BITOP OR k k other", "STRLEN k", ":1"),
+        ("SORT list STORE k", "TYPE k", "+list"),
+    ] {
+        server.run(id, "RPUSH list 1");
+        server.run(id, "SET other x");
+        server.run(id, "SET k old PX 10");
+        server.wait_ms(10);
+        server.run(id, write);
+        assert_eq!(server.run(id, read), value, "{write}");
+    }
+}
+
+#[test]
+fn wait_ends_with_its_time() {
+    let mut server = Server::new();
+    let id = server.client();
+    assert_eq!(server.run(id, "WAIT 0 0"), ":0");
+    assert_eq!(
+        server.send(id, "WAIT 1 100"),
+        (String::new(), Flow::Blocked)
+    );
+    server.wait_ms(100);
+    server.engine.tick(server.now);
+    assert_eq!(server.outbox(id), ":0");
+    server.run(id, "MULTI");
+    server.run(id, "WAIT 1 0");
+    assert_eq!(server.run(id, "EXEC"), "*1 :0");
+}
+
+#[test]
+fn memory_is_counted_back_to_nothing() {
+    let mut server = Server::new();
+    let id = server.client();
+    for index in 0..2000 {
+        server.run(id, &format!("SET key:{index} {}", "x".repeat(index)));
+        server.run(id, &format!("RPUSH list:{} {}", index % 7, "y".repeat(50)));
+        server.run(id, &format!("APPEND key:{index} zzz"));
+        if index % 3 == 0 {
+            server.run(id, &format!("PEXPIRE key:{index} 50"));
+        }
+    }
+    assert!(server.engine.keyspace().value_bytes() > 2_000_000);
+    server.wait_ms(50);
+    server.engine.tick(server.now);
+    for index in 0..2000 {
+        server.run(id, &format!("DEL key:{index} list:{index}"));
+    }
+    assert_eq!(server.run(id, "DBSIZE"), ":0");
+    assert_eq!(server.engine.keyspace().value_bytes(), 0);
+}
+
+#[test]
+fn scan_gives_every_key_that_stays() {
+    let mut server = Server::new();
+    let id = server.client();
+    for index in 0..3000 {
+        server.run(id, &format!("SET stays:{index} v"));
+    }
+    let mut found = std::collections::BTreeSet::new();
+    let (mut cursor, mut step) = ("0".to_owned(), 0);
+    loop {
+        let reply = server.run(id, &format!("SCAN {cursor} MATCH stays:* COUNT 50"));
+        let words: Vec<&str> = reply.split(' ').collect();
+        cursor = words[2].to_owned();
+        found.extend(
+            words
+                .iter()
+                .filter(|word| word.starts_with("stays:"))
+                .map(|word| (*word).to_owned()),
+        );
+        // The keyspace grows, then shrinks, between the calls.
+        for index in 0..200 {
+            let key = step * 200 + index;
+            server.run(
+                id,
+                &if step < 30 {
+                    format!("SET comes:{key} v")
+                } else {
+                    format!("DEL comes:{}", key - 6000)
+                },
+            );
+        }
+        step += 1;
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 3000);
+}
+
+#[test]
+fn exec_runs_nothing_after_a_watched_key_changed_or_expired() {
+    let mut server = Server::new();
+    let (one, two) = (server.client(), server.client());
+    server.run(one, "WATCH k");
+    server.run(two, "SET k v");
+    server.run(one, "MULTI");
+    assert_eq!(server.run(one, "SET k mine"), "+QUEUED");
+    assert_eq!(server.run(one, "EXEC"), "*-1");
+    assert_eq!(server.run(one, "GET k"), "$1 v");
+
+    server.run(one, "SET k v PX 10");
+    server.run(one, "WATCH k");
+    server.wait_ms(10);
+    server.run(one, "MULTI");
+    server.run(one, "PING");
+    assert_eq!(server.run(one, "EXEC"), "*-1");
+
+    server.run(one, "SET k v");
+    server.run(one, "WATCH k");
+    server.run(two, "FLUSHALL");
+    server.run(one, "MULTI");
+    assert_eq!(server.run(one, "EXEC"), "*-1");
+}
+
+#[test]
+fn exec_is_refused_after_a_command_that_could_not_be_queued() {
+    let mut server = Server::new();
+    let id = server.client();
+    server.run(id, "MULTI");
+    assert_eq!(
+        server.run(id, "GET"),
+        "-ERR wrong number of arguments for 'get' command"
+    );
+    assert_eq!(
+        server.run(id, "EXEC"),
+        "-EXECABORT Transaction discarded because of previous errors."
+    );
+    server.run(id, "MULTI");
+    server.run(id, "SET k v");
+    server.run(id, "LLEN k");
+    assert_eq!(
+        server.run(id, "EXEC"),
+        "*2 +OK -WRONGTYPE Operation against a key holding the wrong kind of value"
+    );
+}
+
+#[test]
+fn blocked_clients_are_served_in_the_order_they_came() {
+    let mut server = Server::new();
+    let (one, two, pusher) = (server.client(), server.client(), server.client());
+    assert_eq!(server.send(one, "BLPOP k other 0").1, Flow::Blocked);
+    assert_eq!(server.send(two, "BLPOP k 0").1, Flow::Blocked);
+    assert_eq!(server.run(pusher, "RPUSH k a b c"), ":3");
+    assert_eq!(server.engine.take_woken(), [one, two]);
+    assert_eq!(server.outbox(one), "*2 $1 k $1 a");
+    assert_eq!(server.outbox(two), "*2 $1 k $1 b");
+    assert_eq!(server.run(pusher, "LLEN k"), ":1");
+    // The first client waits for nothing any more.
+    server.run(pusher, "RPUSH other x");
+    assert_eq!(server.outbox(one), "");
+}
+
+#[test]
+fn a_blocked_client_gives_up_in_time() {
+    let mut server = Server::new();
+    let (id, other) = (server.client(), server.client());
+    assert_eq!(server.send(id, "BRPOP k 0.25").1, Flow::Blocked);
+    server.wait_ms(249);
+    server.engine.tick(server.now);
+    assert_eq!(server.outbox(id), "");
+    server.wait_ms(1);
+    server.engine.tick(server.now);
+    assert_eq!(server.outbox(id), "*-1");
+    assert_eq!(server.run(other, "RPUSH k a"), ":1");
+    assert_eq!(server.run(other, "LLEN k"), ":1");
+}
+
+#[test]
+fn a_key_of_another_type_serves_nobody() {
+    let mut server = Server::new();
+    let (id, other) = (server.client(), server.client());
+    server.send(id, "BLPOP k 0");
+    server.run(other, "SET k v");
+    assert_eq!(server.outbox(id), "");
+    server.run(other, "MULTI");
+    server.run(other, "DEL k");
+    server.run(other, "RPUSH k a");
+    server.run(other, "EXEC");
+    assert_eq!(server.outbox(id), "*2 $1 k $1 a");
+    assert_eq!(server.run(other, "EXISTS k"), ":0");
+}
+
+#[test]
+fn a_transaction_does_not_block() {
+    let mut server = Server::new();
+    let id = server.client();
+    server.run(id, "MULTI");
+    server.run(id, "BLPOP k 0");
+    assert_eq!(
+        server.send(id, "EXEC"),
+        ("*1 *-1".to_owned(), Flow::Continue)
+    );
+}
+
+#[test]
+fn a_pause_keeps_requests_back() {
+    let mut server = Server::new();
+    let (id, other) = (server.client(), server.client());
+    assert_eq!(server.run(other, "CLIENT PAUSE 100 WRITE"), "+OK");
+    assert_eq!(server.run(id, "GET k"), "$-1");
+    assert_eq!(server.send(id, "SET k v"), (String::new(), Flow::Postponed));
+    server.wait_ms(100);
+    server.engine.tick(server.now);
+    assert_eq!(server.engine.take_woken(), [id]);
+    assert_eq!(server.run(id, "SET k v"), "+OK");
+}
+
+#[test]
+fn messages_reach_subscribers_in_their_protocol() {
+    let mut server = Server::new();
+    let (old, new, publisher) = (server.client(), server.client(), server.client());
+    server.run(new, "HELLO 3");
+    assert_eq!(server.run(old, "SUBSCRIBE a"), "*3 $9 subscribe $1 a :1");
+    assert_eq!(
+        server.run(new, "PSUBSCRIBE a*"),
+        ">3 $10 psubscribe $2 a* :1"
+    );
+    assert_eq!(server.run(publisher, "PUBLISH a hi"), ":2");
+    assert_eq!(server.outbox(old), "*3 $7 message $1 a $2 hi");
+    assert_eq!(server.outbox(new), ">4 $8 pmessage $2 a* $1 a $2 hi");
+    assert!(
+        server
+            .run(old, "GET k")
+            .starts_with("-ERR Can't execute 'get'")
+    );
+    assert_eq!(server.run(new, "GET k"), "_");
+    server.engine.disconnect(new);
+    assert_eq!(server.run(publisher, "PUBLISH ab hi"), ":0");
+}
+
+#[test]
+fn what_was_sent_to_a_client_comes_before_its_next_reply() {
+    let mut server = Server::new();
+    let (monitor, other) = (server.client(), server.client());
+    server.run(monitor, "MONITOR");
+    server.run(other, "PING");
+    let got = server.run(monitor, "RESET");
+    assert!(got.ends_with("\"PING\" +RESET"), "{got}");
+}
+
+#[test]
+fn key_events_are_published_where_asked_for() {
+    let mut server = Server::new();
+    let (id, listener) = (server.client(), server.client());
+    server.run(id, "CONFIG SET notify-keyspace-events KEA");
+    server.run(listener, "PSUBSCRIBE __key*");
+    server.run(id, "RPUSH k a");
+    server.run(id, "BLPOP k 0");
+    let events = server.outbox(listener);
+    let names: Vec<&str> = events
+        .split(' ')
+        .filter(|word| ["rpush", "lpop", "del"].contains(word))
+        .collect();
+    assert_eq!(names, ["rpush", "lpop", "del"]);
+}
+
+#[test]
+fn effects_are_deterministic() {
+    let mut server = Server::new();
+    let id = server.client();
+    server.engine.attach_effects(true);
+    server.run(id, "SET k v EX 10");
+    server.run(id, "GET k");
+    server.run(id, "INCRBYFLOAT n 1.5");
+    server.run(id, "MULTI");
+    server.run(id, "SET a 1");
+    server.run(id, "DEL a");
+    server.run(id, "EXEC");
+    server.wait_ms(10_000);
+    server.engine.tick(server.now);
+    let groups = server.effects();
+    assert_eq!(
+        groups,
+        [
+            vec!["SET k v PXAT 1700000010000"],
+            vec!["SET n 1.5 KEEPTTL"],
+            vec!["SET a 1", "DEL a"],
+            vec!["DEL k"],
+        ]
+    );
+}
+
+#[test]
+fn what_changes_a_string_unseen_is_an_effect_too() {
+    let mut server = Server::new();
+    let id = server.client();
+    server.engine.attach_effects(true);
+    for line in [
+        "PFADD h a",
+        "PFADD h a",
+        "PFCOUNT h",
+        "PFCOUNT h",
+        "SETBIT b 7 1",
+        "SETBIT b 7 1",
+        "BITFIELD b GET u8 0",
+        "BITFIELD b OVERFLOW FAIL SET u4 16 99",
+        "BITFIELD b OVERFLOW FAIL SET u4 16 99",
+        "SORT missing STORE b",
+        "SORT missing STORE b",
+    ] {
+        server.run(id, line);
+    }
+    assert_eq!(
+        server.effects().concat(),
+        [
+            "PFADD h a",
+            "PFCOUNT h",
+            "SETBIT b 7 1",
+            "BITFIELD b OVERFLOW FAIL SET u4 16 99",
+            "SORT missing STORE b",
+        ]
+    );
+}
+
+#[test]
+fn a_string_that_only_grows_counts_as_changed() {
+    let mut server = Server::new();
+    let id = server.client();
+    let dirty = server.engine.keyspace().changes.dirty;
+    server.run(id, "BITFIELD b OVERFLOW FAIL INCRBY u63 4 -5");
+    assert_eq!(server.run(id, "STRLEN b"), ":9");
+    assert_eq!(server.engine.keyspace().changes.dirty, dirty + 1);
+}
+
+#[test]
+fn memory_over_the_limit_refuses_or_evicts() {
+    let mut server = Server::new();
+    let id = server.client();
+    for index in 0..500 {
+        server.run(id, &format!("SET key:{index} {}", "x".repeat(1000)));
+    }
+    server.run(id, "CONFIG SET maxmemory 824288");
+    assert_eq!(
+        server.run(id, "SET more v"),
+        "-OOM command not allowed when used memory > 'maxmemory'."
+    );
+    assert_eq!(server.run(id, "DEL key:0"), ":1");
+    server.run(id, "CONFIG SET maxmemory-policy allkeys-lru");
+    assert_eq!(server.run(id, "SET more v"), "+OK");
+    assert!(server.engine.keyspace().memory_bytes() <= 300_000 + 2_000);
+}
+
+#[test]
+fn every_command_has_a_summary_and_a_usage_line_of_the_grammar() {
+    for registered in server::command::COMMANDS.all() {
+        assert!(
+            !registered.command.summary.is_empty(),
+            "{}",
+            registered.name
+        );
+        assert!(
+            server::usage::parse(registered.command.usage).is_some(),
+            "{}",
+            registered.name
+        );
+    }
+}

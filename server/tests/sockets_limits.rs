@@ -1,0 +1,332 @@
+//! Calm under abuse: every limit on what clients may take, on real sockets.
+
+mod loopback;
+
+use std::io::Write;
+use std::time::Duration;
+
+use loopback::{Client, Server, command, eventually};
+
+const PING: &str = "PING\r\n";
+const PONG: &str = "+PONG\r\n";
+
+#[test]
+fn clients_beyond_maxclients_are_refused_until_one_leaves() {
+    let server = Server::start(&["--maxclients", "2"]);
+    let (mut first, mut second) = (server.connect(), server.connect());
+    first.ask(PING, PONG);
+    second.ask(PING, PONG);
+    assert_eq!(
+        server.connect().rest(),
+        b"-ERR max number of clients reached\r\n"
+    );
+    assert_eq!(first.info("rejected_connections"), "1");
+    drop(second);
+    eventually("a place becomes free", || {
+        let mut next = server.connect();
+        let _ = next.stream.write_all(PING.as_bytes());
+        next.stream.shutdown(std::net::Shutdown::Write).is_ok() && next.rest() == PONG.as_bytes()
+    });
+}
+
+#[test]
+fn an_idle_client_is_closed_but_not_one_that_waits() {
+    let server = Server::start(&["--timeout", "1"]);
+    let (mut waiter, mut idle) = (server.connect(), server.connect());
+    waiter.send("BLPOP k 0\r\n");
+    idle.ask(PING, PONG);
+    assert_eq!(idle.rest(), b"");
+    server.connect().ask("RPUSH k v\r\n", ":1\r\n");
+    waiter.expect("*2\r\n$1\r\nk\r\n$1\r\nv\r\n");
+}
+
+#[test]
+fn keep_alive_probes_follow_the_configuration() {
+    for (seconds, timer) in [("300", "02"), ("0", "00")] {
+        let server = Server::start(&["--tcp-keepalive", seconds]);
+        let mut client = server.connect();
+        client.ask(PING, PONG);
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("proc(5)");
+        let local = format!(":{:04X}", server.port);
+        // Established connections of the server's end, with the timer that is running: 02 is the keep-alive one.
+        let timers: Vec<_> = table
+            .lines()
+            .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>())
+            .filter(|fields| fields.len() > 5 && fields[1].ends_with(&local) && fields[3] == "01")
+            .map(|fields| fields[5][..2].to_owned())
+            .collect();
+        assert_eq!(timers, [timer]);
+    }
+}
+
+#[test]
+fn a_bulk_string_beyond_proto_max_bulk_len_is_refused_also_when_that_is_lowered() {
+    let server = Server::start(&["--proto-max-bulk-len", "2mb"]);
+    let mut client = server.connect();
+    client.send("*1\r\n$2097153\r\n");
+    assert_eq!(
+        client.rest(),
+        b"-ERR Protocol error: invalid bulk length\r\n"
+    );
+    let mut client = server.connect();
+    client.ask("CONFIG SET proto-max-bulk-len 1mb\r\n", "+OK\r\n");
+    client.send("PING\r\n*1\r\n$1048577\r\n");
+    assert_eq!(
+        client.rest(),
+        b"+PONG\r\n-ERR Protocol error: invalid bulk length\r\n"
+    );
+}
+
+#[test]
+fn a_request_beyond_client_query_buffer_limit_ends_its_client() {
+    let mut server = Server::start(&["--client-query-buffer-limit", "1mb"]);
+    let mut client = server.connect();
+    // The server may close before it has read everything.
+    let _ = client.stream.write_all(b"*1000\r\n");
+    let argument = format!("$2000\r\n{}\r\n", "x".repeat(2000));
+    for _ in 0..999 {
+        if client.stream.write_all(argument.as_bytes()).is_err() {
+            break;
+        }
+    }
+    assert_eq!(client.rest(), b"");
+    server.wait_for_line("max query buffer length");
+    server.connect().ask(PING, PONG);
+}
+
+#[test]
+fn a_reply_beyond_the_output_limit_ends_its_client() {
+    let server = Server::start(&["--client-output-buffer-limit", "normal 100kb 0 0"]);
+    let mut client = server.connect();
+    client.ask("SETRANGE k 60000 x\r\n", ":60001\r\n");
+    // Within the limit, one by one.
+    for _ in 0..10 {
+        client.send("GET k\r\n");
+        client.expect("$60001\r\n");
+        client.expect([vec![0; 60000], b"x\r\n".to_vec()].concat());
+    }
+    client.send("MGET k k\r\n");
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn a_subscriber_that_does_not_read_is_closed_and_the_publisher_goes_on() {
+    let mut server = Server::start(&["--client-output-buffer-limit", "pubsub 1mb 0 0"]);
+    let (mut subscriber, mut publisher) = (server.connect(), server.connect());
+    subscriber.ask(
+        "SUBSCRIBE c\r\n",
+        "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n",
+    );
+    let message = "x".repeat(100_000);
+    let request = format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$100000\r\n{message}\r\n");
+    let mut count = 0;
+    loop {
+        publisher.send(&request);
+        let mut reply = [0; 4];
+        std::io::Read::read_exact(&mut publisher.stream, &mut reply).expect("a reply");
+        count += 1;
+        if reply == *b":0\r\n" {
+            break;
+        }
+        assert!(count < 1000, "100 MB lie somewhere");
+    }
+    server.wait_for_line("output buffer limits");
+}
+
+#[test]
+fn the_largest_clients_go_when_all_take_more_than_maxmemory_clients() {
+    let server = Server::start(&["--maxmemory-clients", "4mb"]);
+    let (mut small, mut large) = (server.connect(), server.connect());
+    small.ask(PING, PONG);
+    let _ = large.stream.write_all(b"*2\r\n$4\r\nECHO\r\n$20000000\r\n");
+    let piece = vec![b'x'; 100_000];
+    for _ in 0..100 {
+        if large.stream.write_all(&piece).is_err() {
+            break;
+        }
+    }
+    assert_eq!(large.rest(), b"");
+    assert_eq!(small.info("evicted_clients"), "1");
+}
+
+#[test]
+fn before_authentication_requests_are_small_and_after_it_they_are_not() {
+    let server = Server::start(&["--requirepass", "secret"]);
+    let refused = |request: &str| {
+        String::from_utf8_lossy(&{
+            let mut client = server.connect();
+            client.send(request);
+            client.rest()
+        })
+        .into_owned()
+    };
+    assert_eq!(
+        refused("*11\r\n"),
+        "-ERR Protocol error: unauthenticated multibulk length\r\n"
+    );
+    assert_eq!(
+        refused("*1\r\n$16385\r\n"),
+        "-ERR Protocol error: unauthenticated bulk length\r\n"
+    );
+    let mut client = server.connect();
+    client.ask(PING, "-NOAUTH Authentication required.\r\n");
+    client.ask(
+        "AUTH wrong\r\n",
+        "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+    );
+    // One write: what stands behind AUTH is judged by its outcome.
+    let value = "x".repeat(20_000);
+    let pipeline = format!(
+        "AUTH secret\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$20000\r\n{value}\r\n*12\r\n$3\r\nDEL\r\n{}",
+        "$1\r\nk\r\n".repeat(11)
+    );
+    client.ask(&pipeline, "+OK\r\n+OK\r\n:1\r\n");
+    client.ask("RESET\r\n", "+RESET\r\n");
+    client.send("*11\r\n");
+    assert_eq!(
+        client.rest(),
+        b"-ERR Protocol error: unauthenticated multibulk length\r\n"
+    );
+}
+
+/// Writes requests without reading replies until the server takes no more; gives the bytes it took.
+fn write_until_it_stalls(client: &mut Client, requests: &[u8], most: usize) -> usize {
+    let stall = Some(Duration::from_millis(1500));
+    client.stream.set_write_timeout(stall).expect("a timeout");
+    let mut taken = 0;
+    while taken < most {
+        match client.stream.write(requests) {
+            Ok(count) => taken += count,
+            Err(_) => break,
+        }
+    }
+    taken
+}
+
+#[test]
+fn who_does_not_read_is_not_read_from_before_authentication_too() {
+    for password in ["", "secret"] {
+        let server = Server::start(&["--requirepass", password]);
+        let before_kib = server.resident_kib();
+        let mut client = server.connect();
+        let most = 200_000_000;
+        let taken = write_until_it_stalls(&mut client, &b"PING\r\n".repeat(10_000), most);
+        assert!(taken < most, "{taken} bytes were taken");
+        let grown_kib = server.resident_kib().saturating_sub(before_kib);
+        assert!(grown_kib < 16 * 1024, "{grown_kib} KiB more");
+        server
+            .connect()
+            .ask(PING, if password.is_empty() { PONG } else { "-NOAUTH" });
+    }
+}
+
+#[test]
+fn ten_thousand_unread_replies_of_60_kb_take_little_memory_and_all_arrive() {
+    let server = Server::start(&["--io-threads", "1"]);
+    let mut client = server.connect();
+    client.ask("SETRANGE k 59999 x\r\n", ":60000\r\n");
+    let before_kib = server.resident_kib();
+    let mut writer = client.stream.try_clone().expect("a second handle");
+    let writing = std::thread::spawn(move || writer.write_all(&b"GET k\r\n".repeat(10_000)));
+    // Others are served meanwhile, and by then the server has run into its bound.
+    let mut other = server.connect();
+    let mut grown_kib = 0;
+    for _ in 0..100 {
+        other.ask(PING, PONG);
+        std::thread::sleep(Duration::from_millis(10));
+        grown_kib = server
+            .resident_kib()
+            .saturating_sub(before_kib)
+            .max(grown_kib);
+    }
+    assert!(grown_kib < 64 * 1024, "{grown_kib} KiB more");
+    let reply = [&b"$60000\r\n"[..], &vec![0; 59999], b"x\r\n"].concat();
+    for _ in 0..10_000 {
+        client.expect(&reply);
+    }
+    writing.join().expect("a thread").expect("a write");
+}
+
+#[test]
+fn a_client_with_endless_pipelines_does_not_starve_another() {
+    let server = Server::start(&["--io-threads", "1"]);
+    let mut greedy = server.connect();
+    let requests = 3_000_000;
+    let mut writer = greedy.stream.try_clone().expect("a second handle");
+    let writing = std::thread::spawn(move || {
+        let pipeline = PING.repeat(10_000);
+        for _ in 0..requests / 10_000 {
+            writer.write_all(pipeline.as_bytes()).expect("a write");
+        }
+    });
+    let reading = std::thread::spawn(move || {
+        let replies = PONG.repeat(10_000);
+        for _ in 0..requests / 10_000 {
+            greedy.expect(&replies);
+        }
+    });
+    let mut polite = server.connect();
+    for _ in 0..20 {
+        polite.ask(PING, PONG);
+    }
+    assert!(
+        !reading.is_finished(),
+        "the others waited for the greedy one"
+    );
+    writing.join().expect("a thread");
+    reading.join().expect("a thread");
+}
+
+#[test]
+fn accepting_survives_running_out_of_descriptors() {
+    let (mut server, port) = command(&["--io-threads", "1"]);
+    let program = server.get_program().to_owned();
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -n 48; exec \"$0\" \"$@\""]);
+    limited.arg(program).args(server.get_args());
+    server = limited;
+    let mut server = Server::run(server, port);
+    assert!(
+        server
+            .log
+            .iter()
+            .any(|line| line.contains("maxclients is lowered"))
+    );
+    let mut first = server.connect();
+    first.ask("CONFIG SET maxclients 10000\r\n", "+OK\r\n");
+    let mut crowd: Vec<_> = (0..80).map(|_| server.connect()).collect();
+    server.wait_for_line("Accepting client connection");
+    let before = server.cpu();
+    std::thread::sleep(Duration::from_secs(2));
+    let spent = server.cpu().saturating_sub(before);
+    assert!(spent < Duration::from_secs(1), "{spent:?} of 2 s");
+    first.ask(PING, PONG);
+    // The last ones still wait to be accepted.
+    let mut last = crowd.split_off(60);
+    drop(crowd);
+    for client in &mut last {
+        client.ask(PING, PONG);
+    }
+}
+
+#[test]
+fn connections_come_and_go_and_nothing_stays() {
+    let server = Server::start(&[]);
+    let mut witness = server.connect();
+    for round in 0..500 {
+        let mut client = server.connect();
+        match round % 5 {
+            0 => client.ask(PING, PONG),
+            1 => client.send("SUBSCRIBE a b c\r\n"),
+            2 => client.send("MULTI\r\nSET k v\r\n"),
+            3 => client.send("BLPOP nothing 0\r\n"),
+            _ => client.send("*2\r\n$3\r\nGET\r\n$10"),
+        }
+    }
+    eventually("every client is gone", || {
+        witness.info("connected_clients") == "1"
+    });
+    assert_eq!(witness.info("blocked_clients"), "0");
+    assert_eq!(witness.info("pubsub_channels"), "0");
+    witness.ask("EXISTS k\r\n", ":0\r\n");
+}

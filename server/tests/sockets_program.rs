@@ -1,0 +1,212 @@
+//! The program: how it starts, says so, and ends.
+
+mod loopback;
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::PathBuf;
+use std::process::Output;
+
+use loopback::{DEADLINE, Server, command, expect};
+
+/// A path of its own for one test.
+fn path(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("resp-server-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+fn fails(options: &[&str]) -> String {
+    let (mut command, _) = command(options);
+    let Output { status, stderr, .. } = command.output().expect("the program starts");
+    assert_eq!(status.code(), Some(1));
+    String::from_utf8_lossy(&stderr).into_owned()
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("its address").port().to_string();
+    let text = fails(&["--port", &port]);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.contains("Address already in use") && text.contains(&port),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_bad_option_is_told_with_its_name() {
+    assert!(fails(&["--no-such-option", "1"]).contains("no-such-option"));
+    assert!(fails(&["--maxclients", "many"]).contains("maxclients"));
+}
+
+#[test]
+fn it_says_in_redis_lines_that_it_is_ready() {
+    let server = Server::start(&[]);
+    let line = server.log.last().expect("the ready line");
+    let words: Vec<&str> = line.split(' ').collect();
+    assert_eq!(words[0], format!("{}:M", server.child.id()));
+    assert_eq!(
+        words[5..],
+        ["*", "Ready", "to", "accept", "connections", "tcp"]
+    );
+    assert_eq!(words[4].len(), "14:09:11.250".len());
+}
+
+#[test]
+fn the_log_goes_to_a_file_and_only_as_much_as_its_level_allows() {
+    let file = path("log");
+    let (mut command, port) = command(&[
+        "--logfile",
+        &file.display().to_string(),
+        "--loglevel",
+        "warning",
+    ]);
+    let mut child = command.spawn().expect("the program starts");
+    loopback::eventually("the server listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream
+        .write_all(b"CONFIG SET loglevel verbose\r\nSHUTDOWN NOSAVE\r\n")
+        .expect("a write");
+    assert!(child.wait().expect("a child").success());
+    let text = std::fs::read_to_string(&file).expect("a log");
+    let _ = std::fs::remove_file(&file);
+    assert!(!text.contains("Ready to accept"), "{text}");
+    assert!(text.contains(" # "), "{text}");
+}
+
+#[test]
+fn systemd_is_told() {
+    let socket = path("notify");
+    let listener = UnixDatagram::bind(&socket).expect("a socket");
+    listener
+        .set_read_timeout(Some(DEADLINE))
+        .expect("a timeout");
+    let (mut command, port) = command(&[]);
+    command.env("NOTIFY_SOCKET", &socket);
+    let server = Server::run(command, port);
+    let mut told = [0; 64];
+    let count = listener.recv(&mut told).expect("a message");
+    assert_eq!(&told[..count], b"READY=1\n");
+    server.signal("TERM");
+    let count = listener.recv(&mut told).expect("a message");
+    assert_eq!(&told[..count], b"STOPPING=1\n");
+    let _ = std::fs::remove_file(&socket);
+}
+
+#[test]
+fn a_unix_socket_has_its_permissions_and_goes_with_the_server() {
+    let socket = path("socket");
+    let options = [
+        "--unixsocket",
+        &socket.display().to_string(),
+        "--unixsocketperm",
+        "700",
+    ];
+    for _ in 0..2 {
+        let mut server = Server::start(&options);
+        server.wait_for_line("Ready to accept connections unix");
+        let mode = std::fs::metadata(&socket)
+            .expect("the socket")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let mut stream = UnixStream::connect(&socket).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream
+            .write_all(b"PING\r\nGET missing\r\n")
+            .expect("a write");
+        expect(&mut stream, b"+PONG\r\n$-1\r\n");
+        server.signal("TERM");
+        assert!(server.wait().success());
+        assert!(!socket.exists());
+        // What a server that was killed leaves behind is no obstacle.
+        drop(std::os::unix::net::UnixListener::bind(&socket).expect("a stale socket"));
+    }
+    let _ = std::fs::remove_file(&socket);
+}
+
+#[test]
+fn a_signal_ends_it_when_what_was_received_is_answered() {
+    for name in ["TERM", "INT"] {
+        let mut server = Server::start(&[]);
+        let (mut busy, mut waiting, mut idle) =
+            (server.connect(), server.connect(), server.connect());
+        waiting.send("PING\r\nBLPOP k 0\r\n");
+        waiting.expect("+PONG\r\n");
+        idle.ask("PING\r\n", "+PONG\r\n");
+        busy.ask("PING\r\n", "+PONG\r\n");
+        // One segment: when its beginning is answered, all of it has arrived, more than one read takes.
+        busy.send("INCR n\r\n".repeat(7000));
+        busy.expect(":1\r\n");
+        server.signal(name);
+        for number in 2..=7000 {
+            busy.expect(format!(":{number}\r\n"));
+        }
+        assert_eq!(
+            (busy.rest(), waiting.rest(), idle.rest()),
+            (vec![], vec![], vec![])
+        );
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    let mut server = Server::start(&["--shutdown-timeout", "3600"]);
+    let mut client = server.connect();
+    client.ask("SETRANGE k 20000000 x\r\n", ":20000001\r\n");
+    // More than fits into the sockets' buffers, and nobody reads it.
+    client.send("GET k\r\nGET k\r\n");
+    let mut other = server.connect();
+    loopback::eventually("replies wait to be written", || {
+        other.send("CLIENT LIST\r\n");
+        let mut text = vec![0; 4096];
+        let count = std::io::Read::read(&mut other.stream, &mut text).expect("a reply");
+        let text = String::from_utf8_lossy(&text[..count]).into_owned();
+        text.lines()
+            .any(|line| line.contains("cmd=get") && !line.contains("obl=0 "))
+    });
+    server.signal("INT");
+    server.wait_for_line("scheduling shutdown");
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(1));
+}
+
+#[test]
+fn a_half_closed_connection_gets_all_its_replies() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.send("PING\r\n".repeat(1000));
+    client
+        .stream
+        .shutdown(std::net::Shutdown::Write)
+        .expect("half closed");
+    assert_eq!(client.rest(), "+PONG\r\n".repeat(1000).as_bytes());
+}
+
+#[test]
+fn a_killed_client_is_closed_whatever_it_does() {
+    let server = Server::start(&[]);
+    let mut killer = server.connect();
+    for doing in [
+        "SUBSCRIBE c\r\n",
+        "MULTI\r\n",
+        "BLPOP k 0\r\n",
+        "*2\r\n$3\r\nGET\r\n",
+        "MONITOR\r\n",
+    ] {
+        let mut victim = server.connect();
+        victim.ask("CLIENT SETNAME victim\r\n", "+OK\r\n");
+        victim.send(doing);
+        killer.ask("CLIENT KILL SKIPME yes\r\n", ":1\r\n");
+        victim.rest();
+        loopback::eventually("the victim is gone", || {
+            killer.info("connected_clients") == "1"
+        });
+    }
+}

@@ -1,0 +1,222 @@
+//! Ten times the input costs at most eleven times the instructions, for each family of input, whole and in pieces.
+//!
+//! Counted by valgrind, so that no other program on the machine matters; where it is missing, the test says so. The
+//! program runs itself: with `workload FAMILY BYTES PIECE` it is what is counted. `RESP_LINEAR=map` counts one family only.
+
+use std::env;
+use std::process::{Command, ExitCode};
+
+use resp::{Decoder, Limits, Protocol, RequestDecoder, frame_len};
+
+/// A piece that takes in every input.
+const WHOLE: usize = 1 << 30;
+
+/// Sizes of pieces, and the input in bytes to start from, enough for some pieces.
+const PIECES: &[(usize, usize)] = &[
+    (1, 2 * 1024),
+    (160, 8 * 1024),
+    (16 * 1024, 32 * 1024),
+    (WHOLE, 8 * 1024),
+];
+
+/// What is counted, at least: starting a process costs some ten thousand instructions more or less.
+const LEAST_INSTRUCTIONS: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["workload"] => ExitCode::SUCCESS,
+        ["workload", family, bytes, piece] => {
+            let number = |text: &str| text.parse().expect("a number");
+            work(family, number(bytes), number(piece));
+            ExitCode::SUCCESS
+        }
+        // A filter that is meant for other tests.
+        [first, ..] if !first.starts_with('-') && !"linear".contains(first) => ExitCode::SUCCESS,
+        _ => compare(),
+    }
+}
+
+/// Counts every family at two sizes.
+fn compare() -> ExitCode {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("NOT COUNTED: no valgrind on PATH");
+        return ExitCode::SUCCESS;
+    }
+    let start = instructions(&[]);
+    let wanted = env::var("RESP_LINEAR").unwrap_or_default();
+    let mut code = ExitCode::SUCCESS;
+    let families = FRAMES.iter().chain(REQUESTS).map(|(name, _)| name);
+    for family in families.filter(|family| family.contains(&wanted)) {
+        for (piece, bytes) in PIECES {
+            let count = |bytes: usize| {
+                instructions(&[family, &bytes.to_string(), &piece.to_string()]) - start
+            };
+            let (mut bytes, mut one) = (*bytes, count(*bytes));
+            while one < LEAST_INSTRUCTIONS {
+                bytes *= 4;
+                one = count(bytes);
+            }
+            let ten = count(10 * bytes);
+            let ratio = ten as f64 / one as f64;
+            println!(
+                "{family:20} pieces of {piece:>10}: {:6.1} instructions a byte, {ratio:5.2} times for 10 times the input",
+                one as f64 / bytes as f64
+            );
+            if ten > 11 * one {
+                eprintln!("more than 11 times: {family} in pieces of {piece}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
+}
+
+/// The instructions of one workload, the start of its process included.
+fn instructions(workload: &[&str]) -> u64 {
+    let output = Command::new("valgrind")
+        .args([
+            "--tool=cachegrind",
+            "--cache-sim=no",
+            "--cachegrind-out-file=/dev/null",
+        ])
+        .arg(env::current_exe().expect("its own path"))
+        .arg("workload")
+        .args(workload)
+        .output()
+        .expect("valgrind starts");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{workload:?}: {text}");
+    let count = text
+        .lines()
+        .find_map(|line| line.split_once("I refs:"))
+        .or_else(|| text.lines().find_map(|line| line.split_once("I   refs:")));
+    let digits: String = count
+        .unwrap_or_else(|| panic!("a count in {text}"))
+        .1
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse().expect("a count")
+}
+
+/// A family's name and its input of about so many bytes.
+type Family = (&'static str, fn(usize) -> String);
+
+const FRAMES: &[Family] = &[
+    ("small-frames", |bytes| {
+        repeated("+OK\r\n:12345\r\n$3\r\nabc\r\n_\r\n,1.5\r\n", bytes)
+    }),
+    ("array-of-bulks", |bytes| {
+        aggregate("*", "$3\r\nabc\r\n", bytes)
+    }),
+    ("map", |bytes| aggregate("%", "+key\r\n:1\r\n", bytes)),
+    ("nested", |bytes| {
+        repeated(&("*1\r\n".repeat(100) + "*0\r\n"), bytes)
+    }),
+    ("one-bulk", |bytes| {
+        format!("${bytes}\r\n{}\r\n", "x".repeat(bytes))
+    }),
+    ("one-line", |bytes| format!("+{}\r\n", "x".repeat(bytes))),
+    ("big-number", |bytes| format!("({}\r\n", "7".repeat(bytes))),
+    ("streamed-string", |bytes| {
+        format!("$?\r\n{};0\r\n", repeated(";3\r\nabc\r\n", bytes))
+    }),
+    ("streamed-array", |bytes| {
+        format!("*?\r\n{}.\r\n", repeated("*?\r\n:1\r\n.\r\n", bytes))
+    }),
+    ("attributes", |bytes| {
+        aggregate(
+            "*",
+            "|2\r\n+a\r\n|0\r\n:1\r\n+b\r\n:2\r\n|0\r\n_\r\n",
+            bytes,
+        )
+    }),
+    ("one-attribute", |bytes| {
+        aggregate("|", "+a\r\n:1\r\n", bytes) + "_\r\n"
+    }),
+];
+
+const REQUESTS: &[Family] = &[
+    ("set-requests", |bytes| {
+        repeated("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n", bytes)
+    }),
+    ("one-request", |bytes| {
+        aggregate("*", "$3\r\nabc\r\n", bytes)
+    }),
+    ("inline-requests", |bytes| {
+        repeated("SET key \"a b\"\r\n", bytes)
+    }),
+    ("one-inline-request", |bytes| {
+        repeated("'a' \"\\x41\" b ", bytes) + "\n"
+    }),
+    ("ignored-requests", |bytes| repeated("*0\r\n\r\n", bytes)),
+];
+
+fn repeated(unit: &str, bytes: usize) -> String {
+    unit.repeat(bytes / unit.len())
+}
+
+fn aggregate(kind: &str, unit: &str, bytes: usize) -> String {
+    let count = bytes / unit.len();
+    format!("{kind}{}\r\n{}", count, unit.repeat(count))
+}
+
+/// Reads so many bytes of a family.
+fn work(family: &str, bytes: usize, piece: usize) {
+    let named = |(name, _): &&Family| *name == family;
+    if let Some((_, input)) = FRAMES.iter().find(named) {
+        frames(input(bytes).as_bytes(), piece);
+    } else if let Some((_, input)) = REQUESTS.iter().find(named) {
+        requests(input(bytes).as_bytes(), piece);
+    } else {
+        panic!("no family {family}");
+    }
+}
+
+fn frames(input: &[u8], piece: usize) {
+    let mut decoder = Decoder::new(Limits::client());
+    let mut encoded = 0;
+    in_pieces(input, piece, |buffer| {
+        let frames = decoder.decode(buffer).expect("legal frames");
+        for frame in &frames {
+            // Whatever walks a frame has to be linear too.
+            encoded += frame_len(frame, Protocol::Resp2) + frame.to_string().len();
+            assert!(frame == frame.to_frame().as_ref());
+        }
+        frames.consumed()
+    });
+    assert!(encoded > 0);
+}
+
+fn requests(input: &[u8], piece: usize) {
+    let limits = Limits {
+        line_bytes: usize::MAX,
+        ..Limits::server()
+    };
+    let mut decoder = RequestDecoder::new(limits);
+    let mut arguments = 0;
+    in_pieces(input, piece, |buffer| {
+        let requests = decoder.decode(buffer).expect("legal requests");
+        arguments += requests.map(resp::RequestRef::len).sum::<usize>();
+        requests.consumed()
+    });
+    assert!(arguments > 0 || input.starts_with(b"*0"));
+}
+
+/// Shows the input as a connection does, and sees that all of it is used. No byte of it is copied.
+fn in_pieces(input: &[u8], piece: usize, mut decode: impl FnMut(&[u8]) -> usize) {
+    let (mut start, mut end) = (0, 0);
+    while end < input.len() {
+        end = (end + piece).min(input.len());
+        loop {
+            let consumed = decode(&input[start..end]);
+            if consumed == 0 {
+                break;
+            }
+            start += consumed;
+        }
+    }
+    assert_eq!(start, input.len());
+}
