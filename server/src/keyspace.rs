@@ -602,7 +602,7 @@ impl Database<'_> {
     }
 
     /// Whether a key that the client watches changed.
-    pub fn watch_dirty(&self, client: crate::client_state::ClientId) -> bool {
+    pub fn watch_dirty(&self, client: crate::ids::ClientId) -> bool {
         self.keyspace.changes.watch.is_dirty(client)
     }
 
