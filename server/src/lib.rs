@@ -20,6 +20,7 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod connection;
+mod directives;
 mod dispatch;
 pub mod effects;
 pub mod engine;
