@@ -9,7 +9,7 @@ use super::order::{Item, OrderTree, Place, Row};
 use super::packed::{Entry, Listpack};
 use super::rng::Rng;
 use super::siphash::hash;
-use super::table::{Id, Table};
+use super::table::{Id, Steps, Table};
 use super::{PackedLimits, allocated};
 
 /// Members ordered by score, then by their bytes: a listpack, or a hash table with an
@@ -92,6 +92,14 @@ impl SortedSet {
             return Self(Form::Packed(pack));
         }
         Self(Form::Ordered(Box::new(Ordered::new(members.into_iter()))))
+    }
+
+    /// The table that a lookup goes through, if it does.
+    pub fn steps(&self) -> Option<&dyn Steps> {
+        match &self.0 {
+            Form::Ordered(ordered) => Some(&ordered.scores),
+            Form::Packed(_) => None,
+        }
     }
 
     /// The number of members. O(1).
