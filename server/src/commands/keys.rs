@@ -500,9 +500,12 @@ fn rename_to(call: &mut Call<'_>, replaces: bool) -> Result<bool, Fault> {
         return Ok(false);
     }
     if let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
+        // Made anew, it wakes who waits for it; merely overwritten, it does not.
+        call.db.remove(new);
         call.db
             .insert(new, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db.changed(key, Class::GENERIC, "rename_from");
+        call.db
+            .changed_by(0, key, Class::GENERIC, "rename_from");
         call.db.changed(new, Class::GENERIC, "rename_to");
     }
     Ok(true)
@@ -539,6 +542,7 @@ fn copy(call: &mut Call<'_>) -> Outcome {
     let exists = other.contains(destination);
     if !exists || replaces {
         let (value, expires_at) = entry.into_parts();
+        other.remove(destination);
         other.insert(
             destination,
             value,
@@ -560,7 +564,7 @@ fn move_key(call: &mut Call<'_>) -> Outcome {
     if moves && let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
         let mut other = call.db.other(index);
         other.insert(key, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db.changed(key, Class::GENERIC, "move_from");
+        call.db.changed_by(0, key, Class::GENERIC, "move_from");
         call.db.other(index).changed(key, Class::GENERIC, "move_to");
     }
     call.reply.flag(moves);
