@@ -1,10 +1,10 @@
 //! What commands cost: memory, and time by the clock that the shell lends.
 
-use crate::client_state::ClientId;
 use crate::command::{Flags, Registered};
-use crate::engine::State;
+use crate::ids::ClientId;
 use crate::keyspace::Keyspace;
 use crate::slowlog::SlowCall;
+use crate::state::State;
 use crate::time::Now;
 
 /// What an empty server takes of the heap, measured once: tables, threads and their runtimes.

@@ -2,7 +2,9 @@
 //!
 //! A new family is a file with `pub(super) const COMMANDS: &[Command]` and a line in [`FAMILIES`].
 
-use crate::command::Family;
+use std::sync::LazyLock;
+
+use crate::command::{Commands, Family};
 
 mod bits;
 mod cluster;
@@ -32,6 +34,9 @@ mod strings;
 mod tracking;
 mod transactions;
 mod wait;
+
+/// The one table, built at its first use.
+pub static COMMANDS: LazyLock<Commands> = LazyLock::new(|| Commands::new(FAMILIES));
 
 /// Every family.
 pub static FAMILIES: &[Family] = &[

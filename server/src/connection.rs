@@ -13,9 +13,10 @@ use std::task::{Context, Poll, Waker, ready};
 use resp::{ErrorKind, Limits, RequestDecoder};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::client_state::{ClientId, Peer};
+use crate::client_state::Peer;
 use crate::effects::Request;
 use crate::engine::{Engine, Flow};
+use crate::ids::ClientId;
 use crate::output::Output;
 pub use crate::shared::Shared;
 use crate::shared::Wake;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::client_state::ClientId;
+use crate::ids::ClientId;
 use crate::value::{Blob, glob};
 
 /// The three name spaces of subscriptions.

@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::client_state::{ClientId, Peer};
+use crate::client_state::Peer;
 use crate::engine::{Engine, Now};
 use crate::host::Host;
+use crate::ids::ClientId;
 
 /// The engine behind its lock, shared by all threads.
 ///

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::Registered;
 use crate::fault::Fault;
+use crate::ids::CommandId;
 use crate::latency::Histogram;
 use crate::time::Now;
 
@@ -47,7 +47,7 @@ pub struct Stats {
     pub expire_us: u64,
     /// Errors by code.
     pub by_code: BTreeMap<Vec<u8>, u64>,
-    /// By [`Registered::index`].
+    /// By [`CommandId::index`].
     pub by_command: Vec<CommandStats>,
     /// The rates of the last second.
     pub rates: Rates,
@@ -93,13 +93,13 @@ impl Stats {
     /// A command ran and took `took_us` microseconds, which its histogram gets where `measured`.
     pub(crate) fn called(
         &mut self,
-        registered: &Registered,
+        command: CommandId,
         fault: Option<&Fault>,
         took_us: u64,
         measured: bool,
     ) {
         self.commands += 1;
-        if let Some(stats) = self.by_command.get_mut(registered.index) {
+        if let Some(stats) = self.by_command.get_mut(command.index()) {
             stats.calls += 1;
             stats.failed += u64::from(fault.is_some());
             stats.usec += took_us;
@@ -113,10 +113,8 @@ impl Stats {
     }
 
     /// A command was refused.
-    pub(crate) fn rejected(&mut self, registered: Option<&Registered>, fault: &Fault) {
-        if let Some(stats) =
-            registered.and_then(|registered| self.by_command.get_mut(registered.index))
-        {
+    pub(crate) fn rejected(&mut self, command: Option<CommandId>, fault: &Fault) {
+        if let Some(stats) = command.and_then(|command| self.by_command.get_mut(command.index())) {
             stats.rejected += 1;
         }
         self.error(fault);

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use server::client_state::{ClientId, Peer};
+use server::client_state::Peer;
 use server::config::Config;
 use server::engine::{Engine, Now};
 use server::host::Host;
+use server::ids::ClientId;
 use server::output::Output;
 
 struct Server {

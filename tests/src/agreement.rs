@@ -1,6 +1,6 @@
 //! How the replies of two servers to one call must agree, and where they need not.
 
-use server::command::COMMANDS;
+use server::commands::COMMANDS;
 
 use crate::commands::Call;
 use crate::naive::Value;

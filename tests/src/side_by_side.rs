@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use server::client_state::{ClientId, Peer};
+use server::client_state::Peer;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
 use crate::agreement::{agree, collect_leaves, is_sample, is_scan, left_out, name, sampled};

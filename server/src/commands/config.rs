@@ -108,6 +108,6 @@ fn rewrite(call: &mut Call<'_>) -> Outcome {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -5,9 +5,9 @@ use resp::Protocol;
 use super::tracking;
 use crate::args::parse_i64;
 use crate::client_state::{Client, ReplyMode};
-use crate::command::{Call, Command, Flags};
-use crate::engine::{Context, Pause};
+use crate::command::{Call, Command, Context, Flags};
 use crate::fault::{Fault, Outcome};
+use crate::state::Pause;
 use crate::value::Blob;
 
 const ALWAYS_ALLOWED: Flags = Flags::NO_AUTH.and(Flags::NO_SCRIPT).and(Flags::ALLOW_BUSY);
@@ -366,7 +366,9 @@ fn line(call: &Call<'_>, client: &Client) -> String {
         client.subscriptions.shard_channels.len(),
         client.output_bytes + client.outbox.len(),
         client.memory_bytes(),
-        client.last_command.map_or("NULL", |command| &command.name),
+        client
+            .last_command
+            .map_or("NULL", |command| &call.commands.at(command).name),
         String::from_utf8_lossy(&client.user),
         if client.protocol == Protocol::Resp3 {
             3
@@ -612,6 +614,6 @@ fn client_no_touch(call: &mut Call<'_>) -> Outcome {
 }
 
 fn client_help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{COMMANDS as TABLE, Call, Command};
-use crate::engine::State;
+use crate::command::{Call, Command, Commands, Registered};
 use crate::fault::Outcome;
 use crate::keyspace::Keyspace;
+use crate::state::State;
 use crate::stats::CommandStats;
 use crate::time::Now;
 
@@ -59,6 +59,7 @@ struct Facts<'a> {
     state: &'a State,
     keyspace: &'a Keyspace,
     now: Now,
+    commands: &'static Commands,
 }
 
 fn info(call: &mut Call<'_>) -> Outcome {
@@ -74,6 +75,7 @@ fn info(call: &mut Call<'_>) -> Outcome {
         state: call.state,
         keyspace: call.db.keyspace(),
         now: call.now,
+        commands: call.commands,
     };
     let mut text = Text(String::new());
     for section in SECTIONS {
@@ -416,13 +418,17 @@ fn cpu(text: &mut Text, facts: &Facts<'_>) {
 }
 
 /// Commands that were called, or refused, with their counters.
-fn used<'a>(
-    facts: &'a Facts<'_>,
-) -> impl Iterator<Item = (&'static crate::command::Registered, &'a CommandStats)> {
-    TABLE
+fn used<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'static Registered, &'a CommandStats)> {
+    facts
+        .commands
         .all()
         .iter()
-        .filter_map(|command| Some((command, facts.state.stats.by_command.get(command.index)?)))
+        .filter_map(|command| {
+            Some((
+                command,
+                facts.state.stats.by_command.get(command.id.index())?,
+            ))
+        })
         .filter(|(_, stats)| stats.calls + stats.rejected + stats.failed > 0)
 }
 

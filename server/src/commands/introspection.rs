@@ -1,6 +1,6 @@
 //! COMMAND: what the table says about itself.
 
-use crate::command::{COMMANDS as TABLE, Call, Command, Flags, Keys, Place, Registered};
+use crate::command::{Call, Command, Flags, Keys, Place, Registered};
 use crate::fault::{Fault, Outcome};
 use crate::reply::Reply;
 use crate::usage::Argument;
@@ -67,16 +67,16 @@ const fn subcommand(
 }
 
 fn command(call: &mut Call<'_>) -> Outcome {
-    let all: Vec<_> = TABLE.top_level().collect();
+    let all: Vec<_> = call.commands.top_level().collect();
     call.reply.array(all.len());
     for registered in all {
-        describe(&mut call.reply, registered);
+        describe(call, registered);
     }
     Ok(())
 }
 
 fn count(call: &mut Call<'_>) -> Outcome {
-    call.reply.count(TABLE.top_level().count());
+    call.reply.count(call.commands.top_level().count());
     Ok(())
 }
 
@@ -87,8 +87,8 @@ fn info(call: &mut Call<'_>) -> Outcome {
     let names = call.args.remaining();
     call.reply.array(names.len());
     for name in names {
-        match TABLE.by_full_name(name) {
-            Some(registered) => describe(&mut call.reply, registered),
+        match call.commands.by_full_name(name) {
+            Some(registered) => describe(call, registered),
             None => call.reply.null(),
         }
     }
@@ -96,9 +96,9 @@ fn info(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The ten fields of COMMAND INFO. Subcommands have no subcommands, so this goes one level deep.
-fn describe(reply: &mut Reply<'_>, registered: &Registered) {
+fn describe(call: &mut Call<'_>, registered: &Registered) {
+    let (reply, children) = (&mut call.reply, call.commands.children(registered));
     describe_fields(reply, registered);
-    let children = TABLE.children(registered);
     if children.is_empty() {
         return reply.set(0);
     }
@@ -257,14 +257,14 @@ fn list(call: &mut Call<'_>) -> Outcome {
                 .any(|name| name.as_bytes().eq_ignore_ascii_case(value)),
             _ => glob::matches_ignore_case(value, registered.name.as_bytes()),
         };
-        TABLE
+        call.commands
             .all()
             .iter()
             .filter(keeps)
             .map(|registered| registered.name.as_str())
             .collect()
     } else {
-        TABLE
+        call.commands
             .all()
             .iter()
             .map(|registered| registered.name.as_str())
@@ -277,24 +277,24 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 fn docs(call: &mut Call<'_>) -> Outcome {
     let wanted: Vec<&Registered> = if call.args.is_empty() {
-        TABLE.top_level().collect()
+        call.commands.top_level().collect()
     } else {
         call.args
             .remaining()
             .iter()
-            .filter_map(|name| TABLE.by_full_name(name))
+            .filter_map(|name| call.commands.by_full_name(name))
             .collect()
     };
     call.reply.map(wanted.len());
     for registered in wanted {
-        document(&mut call.reply, registered);
+        document(call, registered);
     }
     Ok(())
 }
 
 /// A command's entry with those of its subcommands; those have none of their own.
-fn document(reply: &mut Reply<'_>, registered: &Registered) {
-    let children = TABLE.children(registered);
+fn document(call: &mut Call<'_>, registered: &Registered) {
+    let (reply, children) = (&mut call.reply, call.commands.children(registered));
     document_fields(reply, registered, usize::from(!children.is_empty()));
     if children.is_empty() {
         return;
@@ -373,7 +373,10 @@ fn document_argument(reply: &mut Reply<'_>, argument: &Argument) {
 /// The keys of the command in the arguments, each with how it is used.
 fn keys_of<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], &'static str)>, Fault> {
     let args = call.args.remaining();
-    let registered = TABLE.resolve(args).map_err(|_| Fault::GETKEYS_UNKNOWN)?;
+    let registered = call
+        .commands
+        .resolve(args)
+        .map_err(|_| Fault::GETKEYS_UNKNOWN)?;
     let places = registered.command.keys.iter().flatten();
     if places.into_iter().all(|keys| keys.access == "not_key") {
         return Err(Fault::GETKEYS_NONE);
@@ -443,6 +446,6 @@ fn getkeysandflags(call: &mut Call<'_>) -> Outcome {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -667,6 +667,6 @@ fn object_freq(call: &mut Call<'_>) -> Outcome {
 }
 
 fn object_help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -179,6 +179,6 @@ fn malloc_stats(call: &mut Call<'_>) -> Outcome {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::args::parse_i64;
-use crate::command::{COMMANDS as TABLE, Call, Command, Registered};
+use crate::command::{Call, Command, Registered};
 use crate::fault::{Fault, Outcome};
 use crate::latency::Sample;
 
@@ -77,7 +77,7 @@ const fn help_command() -> Command {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }
 
@@ -254,20 +254,25 @@ fn latency_doctor(call: &mut Call<'_>) -> Outcome {
 
 fn latency_histogram(call: &mut Call<'_>) -> Outcome {
     let wanted: Vec<&Registered> = if call.args.is_empty() {
-        TABLE.all().iter().collect()
+        call.commands.all().iter().collect()
     } else {
         let named = call
             .args
             .remaining()
             .iter()
-            .filter_map(|name| TABLE.by_full_name(name));
+            .filter_map(|name| call.commands.by_full_name(name));
         named
-            .flat_map(|command| std::iter::once(command).chain(TABLE.children(command)))
+            .flat_map(|command| std::iter::once(command).chain(call.commands.children(command)))
             .collect()
     };
     let used: Vec<_> = wanted
         .into_iter()
-        .filter_map(|command| Some((command, call.state.stats.by_command.get(command.index)?)))
+        .filter_map(|command| {
+            Some((
+                command,
+                call.state.stats.by_command.get(command.id.index())?,
+            ))
+        })
         .filter(|(_, stats)| stats.latencies.total() > 0)
         .collect();
     call.reply.map(used.len());

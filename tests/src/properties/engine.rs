@@ -3,9 +3,11 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use resp::{Decoder, Limits, Protocol};
-use server::client_state::{Client, ClientId, Peer, ReplyMode};
+use server::client_state::{Client, Peer, ReplyMode};
+use server::commands::COMMANDS;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
 use crate::agreement::name;
@@ -352,7 +354,9 @@ fn queued_names(client: &Client) -> Vec<&'static str> {
         .transaction
         .iter()
         .flat_map(|transaction| &transaction.queue);
-    queue.map(|(command, _)| command.name.as_str()).collect()
+    queue
+        .map(|(command, _)| COMMANDS.at(*command).name.as_str())
+        .collect()
 }
 
 /// Every reply in `bytes`, as the codec and the naive decoder both find it; `None` where they don't.
