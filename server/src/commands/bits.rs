@@ -384,7 +384,6 @@ fn change_fields(call: &mut Call<'_>, key: &[u8], steps: &[Step], last: usize) -
             .changed_by(changes, key, Class::STRING, "setbit");
     } else if grew {
         // Every write overflowed: as in Redis the string is longer, though nobody is told but who replays effects.
-        call.db.count_changes(1);
         call.propagate(call.args.all());
     }
     Ok(())

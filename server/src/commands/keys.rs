@@ -593,8 +593,9 @@ fn flush(call: &mut Call<'_>, only: Option<usize>) -> Outcome {
     call.args.one_of(&["ASYNC", "SYNC"]);
     call.args.finish()?;
     let removed = call.db.keyspace().clear(only);
+    call.db.count_changes(removed);
     // An empty keyspace is flushed for replicas and the journal too.
-    call.db.keyspace().changes.dirty += removed.max(1) as u64;
+    call.propagate(call.args.all());
     call.reply.ok();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::args::{Args, parse_i64};
 use crate::changes::Class;
-use crate::command::{Call, Command};
+use crate::command::{Call, Command, Context};
 use crate::fault::{Fault, Outcome};
 use crate::keyspace::Kind;
 use crate::reply::Reply;
