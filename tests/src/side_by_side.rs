@@ -667,7 +667,11 @@ impl Pair {
             let text = String::from_utf8_lossy(&texts.concat()).into_owned();
             let mut lines = text.lines();
             lines
-                .find_map(|line| line.strip_prefix("rdb_changes_since_last_save:")?.parse().ok())
+                .find_map(|line| {
+                    line.strip_prefix("rdb_changes_since_last_save:")?
+                        .parse()
+                        .ok()
+                })
                 .expect("INFO counts changes")
         };
         (count(ours.into_iter().next()), count(real.ok()))

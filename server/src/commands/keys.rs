@@ -504,8 +504,7 @@ fn rename_to(call: &mut Call<'_>, replaces: bool) -> Result<bool, Fault> {
         call.db.remove(new);
         call.db
             .insert(new, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db
-            .changed_by(0, key, Class::GENERIC, "rename_from");
+        call.db.changed_by(0, key, Class::GENERIC, "rename_from");
         call.db.changed(new, Class::GENERIC, "rename_to");
     }
     Ok(true)
