@@ -276,6 +276,8 @@ impl Keyspace {
     /// Exchanges two databases.
     pub fn swap(&mut self, one: usize, other: usize) {
         self.settle();
+        // Also where a database is exchanged with itself.
+        self.changes.dirty += 1;
         let (ours, theirs) = (one.min(other), one.max(other));
         if ours == theirs || theirs >= self.databases.len() {
             return;
@@ -289,7 +291,6 @@ impl Keyspace {
         self.databases.swap(ours, theirs);
         self.changes.all_ready = true;
         self.changes.all_invalidated = true;
-        self.changes.dirty += 1;
     }
 
     /// Removes every key of every database, or of one.

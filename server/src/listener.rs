@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::shared::{Admission, Shared};
 #[cfg(feature = "tls")]
-use crate::tls::Tls;
+use crate::tls::{Handshake, Tls};
 
 /// How long accepting rests when there is no descriptor left, instead of spinning.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -181,7 +181,7 @@ pub struct Arrival {
 enum Socket {
     Tcp(std::net::TcpStream),
     #[cfg(feature = "tls")]
-    Tls(std::net::TcpStream, Tls),
+    Tls(std::net::TcpStream, Handshake),
     Unix(std::os::unix::net::UnixStream),
 }
 
@@ -199,9 +199,18 @@ pub async fn accept(
             },
             #[cfg(feature = "tls")]
             Listener::Tls(listener, tls) => match listener.accept().await {
-                Ok((stream, address)) => admit_tcp(&shared, stream, address, |stream| {
-                    Socket::Tls(stream, tls.clone())
-                }),
+                Ok((stream, address)) => {
+                    let asks = shared
+                        .with(|engine, _| engine.config().value("tls-auth-clients"))
+                        .unwrap_or_default();
+                    match tls.asking(&asks) {
+                        Some(handshake) => admit_tcp(&shared, stream, address, |stream| {
+                            Socket::Tls(stream, handshake)
+                        }),
+                        // There is no authority that a certificate could be judged by.
+                        None => Ok(None),
+                    }
+                }
                 Err(error) => Err(error),
             },
             Listener::Unix(listener, file) => match listener.accept().await {
@@ -356,8 +365,8 @@ async fn serve(shared: Arc<Shared>, arrival: Arrival) -> io::Result<()> {
     let served = match socket {
         Socket::Tcp(stream) => connection::serve(shared, TcpStream::from_std(stream)?, peer).await,
         #[cfg(feature = "tls")]
-        Socket::Tls(stream, tls) => {
-            let stream = tls.accept(TcpStream::from_std(stream)?).await?;
+        Socket::Tls(stream, handshake) => {
+            let stream = handshake.accept(TcpStream::from_std(stream)?).await?;
             connection::serve(shared, stream, peer).await
         }
         Socket::Unix(stream) => {
