@@ -233,13 +233,15 @@ impl Model {
     }
 }
 
-/// What tells the sizes of buffers or sets limits by them, and so depends on when bytes arrive.
+/// What tells the sizes of buffers or sets limits by them, and so depends on when bytes arrive; and the limit of tracked
+/// keys, beyond which chance chooses.
 pub(super) fn depends_on_buffers(call: &Call, name: &str) -> bool {
-    const LIMITS: [&str; 4] = [
+    const LIMITS: [&str; 5] = [
         "maxmemory",
         "maxmemory-clients",
         "client-output-buffer-limit",
         "client-query-buffer-limit",
+        "tracking-table-max-keys",
     ];
     let is_limit = |word: &Vec<u8>| {
         LIMITS
