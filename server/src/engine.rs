@@ -238,6 +238,11 @@ impl Engine {
         &mut self.state
     }
 
+    /// Every section of INFO.
+    pub fn info(&self, now: Now) -> String {
+        crate::commands::info(&self.state, &self.keyspace, now)
+    }
+
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.state.config
