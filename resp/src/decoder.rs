@@ -524,18 +524,7 @@ impl Decoder {
     }
 
     /// Adds an element that ends at `end`: whether the frame is whole with it.
-    #[inline]
     fn add(&mut self, element: Element<'_>, end: usize) -> Result<bool, Stop> {
-        match element {
-            Element::BulkString(text) => Ok(self.payload(Kind::BulkString, text, end)),
-            Element::SimpleString(text) => Ok(self.payload(Kind::SimpleString, text, end)),
-            Element::Integer(_) => Ok(self.line(Kind::Integer, end)),
-            Element::Array(count) => self.aggregate(Kind::Array, count, count, Shape::Counted, end),
-            element => self.add_rare(element, end),
-        }
-    }
-
-    fn add_rare(&mut self, element: Element<'_>, end: usize) -> Result<bool, Stop> {
         match element {
             Element::SimpleString(text) => Ok(self.payload(Kind::SimpleString, text, end)),
             Element::SimpleError(text) => Ok(self.payload(Kind::SimpleError, text, end)),

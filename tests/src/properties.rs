@@ -6,12 +6,14 @@
 // To panic is what a property is for, and its one error is that the input makes no case.
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
+mod differential;
 mod engine;
 mod reading;
 mod writing;
 
 use arbitrary::{Result, Unstructured};
 
+pub use differential::differential;
 pub use engine::engine;
 pub use reading::{codec, decode, request, split};
 pub use writing::{encode, roundtrip};
@@ -27,6 +29,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("request", request),
     ("encode", encode),
     ("codec", codec),
+    ("differential", differential),
     ("engine", engine),
 ];
 
