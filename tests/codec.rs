@@ -9,7 +9,8 @@ use proptest::prop_oneof;
 use proptest::sample::select;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use tests::properties::{
-    ALL, Property, check, codec, connection, decode, encode, engine, request, roundtrip, split,
+    ALL, Property, check, codec, connection, decode, differential, encode, engine, request,
+    roundtrip, split,
 };
 use tests::random::Random;
 
@@ -73,6 +74,11 @@ fn what_is_written_can_be_read() {
 #[test]
 fn the_codecs_read_what_the_decoders_read() {
     hold(codec);
+}
+
+#[test]
+fn other_codecs_find_the_same_values() {
+    hold(differential);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
 mod connection;
+mod differential;
 mod engine;
 mod reading;
 mod writing;
@@ -14,6 +15,7 @@ mod writing;
 use arbitrary::{Result, Unstructured};
 
 pub use connection::connection;
+pub use differential::differential;
 pub use engine::engine;
 pub use reading::{codec, decode, request, split};
 pub use writing::{encode, roundtrip};
@@ -29,6 +31,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("request", request),
     ("encode", encode),
     ("codec", codec),
+    ("differential", differential),
     ("engine", engine),
     ("connection", connection),
 ];
