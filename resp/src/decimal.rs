@@ -84,7 +84,11 @@ pub(crate) fn format_f64(value: f64) -> Decimal {
     let written = if value.is_nan() {
         decimal.write_str("nan")
     } else if value.is_infinite() {
-        decimal.write_str(if value > 0.0 { "inf" } else { "-inf" })
+        decimal.write_str(if value.is_sign_negative() {
+            "-inf"
+        } else {
+            "inf"
+        })
     } else if magnitude == 0.0 || (1e-5..1e17).contains(&magnitude) {
         write!(decimal, "{value}")
     } else {

@@ -104,9 +104,7 @@ fn common_scalar(input: &[u8], limits: &Limits) -> Result<Scalar, usize> {
             }
         }
         // The most common line: a comparison can be predicted, a search has to be waited for.
-        [b'+', b'O', b'K', end @ ..] if end.starts_with(b"\r\n") && limits.line_bytes >= 2 => {
-            (Kind::SimpleString, 1, 2, end)
-        }
+        [b'+', b'O', b'K', end @ ..] if end.starts_with(b"\r\n") => (Kind::SimpleString, 1, 2, end),
         [b'+', after @ ..] => {
             let len = line_break(after).ok_or(0_usize)?;
             if len > limits.line_bytes {
@@ -539,9 +537,6 @@ impl Decoder {
     #[inline]
     fn add(&mut self, element: Element<'_>, end: usize) -> Result<bool, Stop> {
         match element {
-            Element::BulkString(text) => Ok(self.payload(Kind::BulkString, text, end)),
-            Element::SimpleString(text) => Ok(self.payload(Kind::SimpleString, text, end)),
-            Element::Integer(_) => Ok(self.line(Kind::Integer, end)),
             Element::Array(count) => self.aggregate(Kind::Array, count, count, Shape::Counted, end),
             element => self.add_rare(element, end),
         }

@@ -252,10 +252,10 @@ impl<'a> FrameRef<'a> {
             Kind::Double => Value::Double(parse_f64(payload).unwrap_or(f64::NAN)),
             Kind::BigNumber => Value::BigNumber(payload),
             Kind::BulkError => Value::BulkError(payload),
-            Kind::VerbatimString => match payload {
-                [a, b, c, _, text @ ..] => Value::VerbatimString([*a, *b, *c], text),
-                _ => Value::VerbatimString(*b"txt", payload),
-            },
+            Kind::VerbatimString => Value::VerbatimString(
+                payload.first_chunk().copied().unwrap_or(*b"txt"),
+                payload.get(4..).unwrap_or_default(),
+            ),
             Kind::Array => Value::Array(items()),
             Kind::Set => Value::Set(items()),
             Kind::Push => Value::Push(items()),
@@ -280,10 +280,10 @@ impl<'a> FrameRef<'a> {
             Kind::SimpleString => "a simple string",
             Kind::SimpleError => "a simple error",
             Kind::Integer => "an integer",
-            Kind::BulkString => "a bulk string",
+            Kind::BulkString | Kind::Chunk => "a bulk string",
             Kind::NullBulkString => "a null bulk string",
             Kind::NullArray => "a null array",
-            Kind::Null => "a null",
+            Kind::Null | Kind::End => "a null",
             Kind::Boolean => "a boolean",
             Kind::Double => "a double",
             Kind::BigNumber => "a big number",
@@ -295,8 +295,6 @@ impl<'a> FrameRef<'a> {
             Kind::Map => "a map",
             Kind::Attribute => "an attribute",
             Kind::StreamedString => "a streamed string",
-            Kind::Chunk => "a chunk",
-            Kind::End => "an end marker",
         }
     }
 

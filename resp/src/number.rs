@@ -57,13 +57,13 @@ pub(crate) fn parse_f64(text: &[u8]) -> Result<f64, NotANumber> {
         return Ok(f64::NAN);
     }
     let mut at = text.len() - rest.len();
-    at = some_digits(text, at)?;
+    at = some_digits(text, at).map_err(NotANumber::Invalid)?;
     if text.get(at) == Some(&b'.') {
-        at = some_digits(text, at + 1)?;
+        at = some_digits(text, at + 1).map_err(NotANumber::Invalid)?;
     }
     if matches!(text.get(at), Some(b'e' | b'E')) {
         let signed = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
-        at = some_digits(text, at + 1 + signed)?;
+        at = some_digits(text, at + 1 + signed).map_err(NotANumber::Invalid)?;
     }
     if at < text.len() {
         return Err(NotANumber::Invalid(at));
@@ -83,10 +83,9 @@ pub(crate) fn parse_f64(text: &[u8]) -> Result<f64, NotANumber> {
 pub(crate) fn check_big_number(text: &[u8]) -> Result<(), usize> {
     let (_, digits) = sign(text);
     let first = text.len() - digits.len();
-    match some_digits(text, first) {
-        Ok(end) if end == text.len() => Ok(()),
-        Ok(at) | Err(NotANumber::Invalid(at)) => Err(at),
-        Err(NotANumber::OutOfRange) => Err(first),
+    match some_digits(text, first)? {
+        end if end == text.len() => Ok(()),
+        at => Err(at),
     }
 }
 
@@ -112,15 +111,15 @@ fn is_nan(text: &[u8]) -> bool {
     }
 }
 
-/// The index after one or more digits that start at `from`.
-fn some_digits(text: &[u8], from: usize) -> Result<usize, NotANumber> {
+/// The index after one or more digits that start at `from`; `from` itself where there is none.
+fn some_digits(text: &[u8], from: usize) -> Result<usize, usize> {
     let digits = text.get(from..).unwrap_or_default();
     let count = digits
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
         .count();
     if count == 0 {
-        Err(NotANumber::Invalid(from))
+        Err(from)
     } else {
         Ok(from + count)
     }

@@ -5,6 +5,9 @@
 use std::sync::LazyLock;
 
 use crate::command::{Commands, Family};
+use crate::keyspace::Keyspace;
+use crate::state::State;
+use crate::time::Now;
 
 mod bits;
 mod cluster;
@@ -37,6 +40,11 @@ mod wait;
 
 /// The one table, built at its first use.
 pub static COMMANDS: LazyLock<Commands> = LazyLock::new(|| Commands::new(FAMILIES));
+
+/// Every section of INFO.
+pub(crate) fn info(state: &State, keyspace: &Keyspace, now: Now) -> String {
+    info::everything(state, keyspace, now)
+}
 
 /// Every family.
 pub static FAMILIES: &[Family] = &[

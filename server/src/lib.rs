@@ -34,6 +34,7 @@ pub mod keyspace;
 pub mod latency;
 pub mod listener;
 pub mod log;
+pub mod metrics;
 mod monitor;
 pub mod output;
 mod parameters;

@@ -21,7 +21,7 @@ use crate::shared::{Admission, Shared};
 use crate::tls::{Handshake, Tls};
 
 /// How long accepting rests when there is no descriptor left, instead of spinning.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Refusals, in place of the first reply.
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
@@ -68,23 +68,17 @@ impl Drop for SocketFile {
 /// # Errors
 /// One line for people: the first address that can't be bound, unless it is marked optional by `-`, or the path.
 pub fn bind(config: &Config) -> Result<Vec<Listener>, String> {
-    let (port, backlog) = (config.port as u16, config.tcp_backlog as u32);
     let mut listeners = Vec::new();
-    let addresses = String::from_utf8_lossy(&config.bind);
-    let failed = |port, error| format!("Failed listening on port {port} (tcp), aborting. {error}");
-    if port != 0 {
-        let bound = bind_tcp(&addresses, port, backlog).map_err(|error| failed(port, error))?;
+    if config.port != 0 {
+        let bound = bind_addresses(config, config.port as u16)?;
         listeners.extend(bound.into_iter().map(Listener::Tcp));
     }
-    let tls_port = config.value("tls-port").unwrap_or_default();
-    let tls_port = String::from_utf8_lossy(&tls_port).parse().unwrap_or(0);
+    let tls_port = port(config, "tls-port");
     if tls_port != 0 {
         #[cfg(feature = "tls")]
         {
             let tls = Tls::new(config)?;
-            let bound =
-                bind_tcp(&addresses, tls_port, backlog).map_err(|error| failed(tls_port, error))?;
-            let bound = bound.into_iter();
+            let bound = bind_addresses(config, tls_port)?.into_iter();
             listeners.extend(bound.map(|listener| Listener::Tls(listener, tls.clone())));
         }
         #[cfg(not(feature = "tls"))]
@@ -99,9 +93,32 @@ pub fn bind(config: &Config) -> Result<Vec<Listener>, String> {
                 path.display()
             )
         };
-        listeners.push(bind_unix(&path, &permissions, backlog).map_err(failed)?);
+        listeners.push(bind_unix(&path, &permissions, config.tcp_backlog as u32).map_err(failed)?);
     }
     Ok(listeners)
+}
+
+/// Binds `metrics-port`, if there is one, where the server listens.
+///
+/// # Errors
+/// One line for people.
+pub fn bind_metrics(config: &Config) -> Result<Vec<TcpListener>, String> {
+    match port(config, "metrics-port") {
+        0 => Ok(Vec::new()),
+        port => bind_addresses(config, port),
+    }
+}
+
+/// A port among the parameters that are stored only; 0 for none.
+fn port(config: &Config, parameter: &str) -> u16 {
+    let text = config.value(parameter).unwrap_or_default();
+    String::from_utf8_lossy(&text).parse().unwrap_or(0)
+}
+
+fn bind_addresses(config: &Config, port: u16) -> Result<Vec<TcpListener>, String> {
+    let addresses = String::from_utf8_lossy(&config.bind);
+    bind_tcp(&addresses, port, config.tcp_backlog as u32)
+        .map_err(|error| format!("Failed listening on port {port} (tcp), aborting. {error}"))
 }
 
 fn bind_tcp(addresses: &str, port: u16, backlog: u32) -> io::Result<Vec<TcpListener>> {
@@ -320,7 +337,7 @@ fn admission(
 }
 
 /// Whether protected mode keeps this address out; `None` for a Unix socket.
-fn is_protected(config: &Config, ip: Option<IpAddr>) -> bool {
+pub(crate) fn is_protected(config: &Config, ip: Option<IpAddr>) -> bool {
     let elsewhere = ip.is_some_and(|ip| !ip.to_canonical().is_loopback());
     config.protected_mode && config.requirepass.is_empty() && elsewhere
 }

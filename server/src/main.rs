@@ -13,6 +13,7 @@ use server::config::Config;
 use server::host::Usage;
 use server::listener::{self, Arrival, Listener};
 use server::log::{Log, LogLevel};
+use server::metrics;
 use server::shared::Shared;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -79,6 +80,7 @@ fn allow_descriptors(config: &mut Config) {
 async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     let mut signals = Signals::new().map_err(|error| error.to_string())?;
     let listeners = listener::bind(&config)?;
+    let scraped = listener::bind_metrics(&config)?;
     let grace_s = config.value("shutdown-timeout");
     let grace_s = grace_s.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
     let threads = match config.io_threads {
@@ -98,6 +100,9 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
             listener,
             senders.clone(),
         ));
+    }
+    for listener in scraped {
+        accepting.spawn(metrics::serve(Arc::clone(&shared), listener));
     }
     drop(senders);
     tracing::info!("Server initialized: port {port}, {threads} threads");

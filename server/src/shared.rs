@@ -17,6 +17,7 @@ use crate::ids::ClientId;
 #[derive(Debug)]
 pub struct Shared {
     inner: Mutex<Inner>,
+    clock: fn() -> Now,
     draining: AtomicBool,
     connections: AtomicUsize,
 }
@@ -38,11 +39,17 @@ impl Shared {
             clock: Some(monotonic_us),
             ..Host::observe()
         };
+        Self::over(engine, now)
+    }
+
+    /// An engine that is there already, under a clock of one's own.
+    pub fn over(engine: Engine, clock: fn() -> Now) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 engine,
                 connections: HashMap::new(),
             }),
+            clock,
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
         }
@@ -50,7 +57,7 @@ impl Shared {
 
     /// Runs `work` on the engine, wakes whom it woke, and frees what it removed outside the lock.
     pub fn with<T>(&self, work: impl FnOnce(&mut Engine, Now) -> T) -> T {
-        let now = now();
+        let now = (self.clock)();
         let mut inner = self.lock();
         let result = work(&mut inner.engine, now);
         inner.wake();
@@ -93,15 +100,17 @@ impl Shared {
     }
 
     pub(crate) fn connect(&self, peer: Peer, wake: Arc<Wake>) -> ClientId {
-        let now = now();
+        let now = (self.clock)();
         let mut inner = self.lock();
         let id = inner.engine.connect(peer, now);
         inner.connections.insert(id, wake);
         id
     }
 
-    pub(crate) fn disconnect(&self, id: ClientId) {
+    /// Removes a client, after `last` has been done for it.
+    pub(crate) fn disconnect(&self, id: ClientId, last: impl FnOnce(&mut Engine)) {
         let mut inner = self.lock();
+        last(&mut inner.engine);
         inner.engine.disconnect(id);
         inner.connections.remove(&id);
         inner.wake();

@@ -469,3 +469,20 @@ fn every_command_has_a_summary_and_a_usage_line_of_the_grammar() {
         );
     }
 }
+
+#[test]
+fn the_seed_alone_determines_the_order_of_channels() {
+    let told = || {
+        let mut server = Server::new();
+        let id = server.client();
+        server.run(id, "HELLO 3");
+        for number in 0..40 {
+            server.run(id, &format!("SUBSCRIBE channel:{number}"));
+            server.run(id, &format!("SSUBSCRIBE channel:{number}"));
+        }
+        server.run(id, "PUBSUB CHANNELS") + &server.run(id, "PUBSUB SHARDCHANNELS")
+    };
+    let first = told();
+    assert_eq!(first.matches("channel:").count(), 80);
+    assert_eq!(told(), first);
+}

@@ -3,9 +3,10 @@
 mod loopback;
 
 use std::io::Write;
+use std::net::{IpAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use loopback::{Client, Server, command, eventually};
+use loopback::{Client, DEADLINE, Server, command, eventually, free_port};
 
 const PING: &str = "PING\r\n";
 const PONG: &str = "+PONG\r\n";
@@ -27,6 +28,47 @@ fn clients_beyond_maxclients_are_refused_until_one_leaves() {
         let _ = next.stream.write_all(PING.as_bytes());
         next.stream.shutdown(std::net::Shutdown::Write).is_ok() && next.rest() == PONG.as_bytes()
     });
+}
+
+/// An address of this machine that is not loopback. To find it nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("203.0.113.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback()).then_some(address)
+}
+
+#[test]
+fn protected_mode_keeps_other_addresses_out_until_there_is_a_password() {
+    let Some(address) = own_address() else {
+        println!(
+            "This machine has no address but loopback: only a unit test of listener.rs decides"
+        );
+        return;
+    };
+    let port = free_port();
+    let bind = format!("127.0.0.1 {address}");
+    let _server = Server::start(&["--port", &port.to_string(), "--bind", &bind]);
+    let connect = |address: IpAddr| {
+        let stream = TcpStream::connect((address, port)).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        Client { stream }
+    };
+    let refusal = connect(address).rest();
+    assert!(
+        refusal.starts_with(b"-DENIED "),
+        "{}",
+        refusal.escape_ascii()
+    );
+    let mut local = connect([127, 0, 0, 1].into());
+    local.ask("CONFIG SET protected-mode no\r\n", "+OK\r\n");
+    connect(address).ask(PING, PONG);
+    local.ask(
+        "CONFIG SET protected-mode yes requirepass secret\r\n",
+        "+OK\r\n",
+    );
+    connect(address).ask("AUTH secret\r\nPING\r\n", "+OK\r\n+PONG\r\n");
+    assert_eq!(local.info("rejected_connections"), "1");
 }
 
 #[test]

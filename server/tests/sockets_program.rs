@@ -178,6 +178,21 @@ fn a_second_interrupt_ends_it_at_once() {
 }
 
 #[test]
+fn a_second_sigterm_does_not_end_it_before_its_replies_are_read() {
+    let mut server = Server::start(&["--shutdown-timeout", "3600"]);
+    let mut client = server.connect();
+    client.ask("SETRANGE k 19999999 x\r\n", ":20000000\r\n");
+    // More than fits into the sockets' buffers.
+    client.send("GET k\r\n");
+    client.expect("$20000000\r\n");
+    server.signal("TERM");
+    server.wait_for_line("scheduling shutdown");
+    server.signal("TERM");
+    assert_eq!(client.rest().len(), 20_000_002);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
 fn a_half_closed_connection_gets_all_its_replies() {
     let server = Server::start(&[]);
     let mut client = server.connect();

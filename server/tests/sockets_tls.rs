@@ -164,6 +164,27 @@ fn is_served(client: &mut (impl Read + Write)) -> bool {
 }
 
 #[test]
+fn who_does_not_finish_the_handshake_is_closed() {
+    let authority = Authority::new("handshake");
+    let (server, port) = authority.start("no");
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.write_all(bytes).expect("a write");
+        stream
+    };
+    // Nothing, and the start of a record that never comes.
+    let mut streams = [connect(b""), connect(b"\x16\x03\x01\x02\x00\x01")];
+    server.connect().ask("PING\r\n", "+PONG\r\n");
+    for stream in &mut streams {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("the server closes");
+        assert_eq!(rest, b"");
+    }
+    server.connect().ask("PING\r\n", "+PONG\r\n");
+}
+
+#[test]
 fn what_speaks_no_tls_is_closed_and_others_are_served() {
     let authority = Authority::new("plain");
     let (server, port) = authority.start("no");

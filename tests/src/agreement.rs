@@ -113,6 +113,11 @@ pub fn is_sample(name: &str) -> bool {
     )
 }
 
+/// Whether Redis may leave a change uncounted: a BITFIELD whose every write overflows and fails makes the string longer.
+pub fn may_change_uncounted(call: &Call) -> bool {
+    name(call) == "bitfield" && call.iter().any(|word| word.eq_ignore_ascii_case(b"fail"))
+}
+
 /// Whether the call walks a collection with a cursor: the walks are compared, not their steps.
 pub fn is_scan(name: &str) -> bool {
     matches!(name, "scan" | "sscan" | "hscan" | "zscan")

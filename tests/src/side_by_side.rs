@@ -12,7 +12,9 @@ use server::engine::{Engine, Flow, Now};
 use server::ids::ClientId;
 use server::output::Output;
 
-use crate::agreement::{agree, collect_leaves, is_sample, is_scan, left_out, name, sampled};
+use crate::agreement::{
+    agree, collect_leaves, is_sample, is_scan, left_out, may_change_uncounted, name, sampled,
+};
 use crate::commands::{Call, SHORT_EXPIRY_MS};
 use crate::connection::{Connection, REPLY_LIMIT, encode};
 use crate::naive::{self, Value};
@@ -146,6 +148,8 @@ struct Pair {
     short_since: Option<Instant>,
     /// How many changes each side has counted when the sequence begins, and how many are for [`align`](Self::align).
     changes: (i64, i64),
+    /// A call may have changed a key without Redis' counting it.
+    uncounted: bool,
     /// Types of which a value may have an encoding that is the real server's own business: it rebuilds sets for SPOP, and
     /// unpacks sorted sets to sort them.
     rebuilt: BTreeSet<&'static str>,
@@ -206,6 +210,7 @@ impl Pair {
             queues: vec![Vec::new(); CALLERS],
             short_since: None,
             changes: (0, 0),
+            uncounted: false,
             rebuilt: BTreeSet::new(),
         };
         let hello = [
@@ -266,6 +271,7 @@ impl Pair {
             client
         };
         let name = name(call);
+        self.uncounted |= may_change_uncounted(call);
         let id = self.ours[client];
         let queueing = (self.engine.state().clients.get(id))
             .is_some_and(|client| client.transaction.is_some());
@@ -642,6 +648,9 @@ impl Pair {
 
     /// Compares by how much the counter of changes since the last save has risen.
     fn compare_changes(&mut self) -> Compared {
+        if self.uncounted {
+            return Ok(());
+        }
         let (ours, real) = self.counted_changes();
         let (ours, real) = (ours - self.changes.0, real - self.changes.1);
         if ours == real {
@@ -653,7 +662,7 @@ impl Pair {
             &[Value::Integer(ours)],
             &[Value::Integer(real)],
         );
-        found.command = "changes since the last save".to_owned();
+        "changes since the last save".clone_into(&mut found.command);
         Err(found)
     }
 

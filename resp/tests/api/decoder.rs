@@ -181,8 +181,11 @@ fn a_batch_shares_its_buffer() {
     let mut batch = decoder.decode_shared(&mut buffer).unwrap();
     assert_eq!(format!("{batch:?}"), r#"[simple "OK", array [integer 1]]"#);
     assert_eq!(batch.size_hint(), (2, Some(2)));
+    let views: Vec<&[u8]> = (&batch).into_iter().map(FrameRef::wire).collect();
+    assert_eq!(views, [&b"+OK\r\n"[..], b"*1\r\n:1\r\n"]);
     assert_eq!(buffer, "$5\r\nhel");
     let first = batch.next().unwrap();
+    assert_eq!(batch.iter().count(), 1);
     assert_eq!(first.wire().as_ptr(), start);
     assert_eq!(first.wire(), b"+OK\r\n");
     assert_eq!(batch.size_hint(), (1, Some(1)));
@@ -193,6 +196,7 @@ fn a_batch_shares_its_buffer() {
     let rest: Vec<Frame> = decoder.decode_shared(&mut buffer).unwrap().collect();
     assert_eq!(rest, [Frame::from("hello")]);
     assert_eq!(Batch::default().next(), None);
+    assert_eq!(Batch::default().iter().count(), 0);
     assert_eq!(decoder.decode_shared(&mut buffer).unwrap().len(), 0);
 }
 

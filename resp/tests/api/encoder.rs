@@ -134,6 +134,8 @@ fn requests_and_their_length() {
         "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n",
         "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$0\r\n\r\n",
     );
+    writes(|e| e.request::<&str>(&[]), "*0\r\n", "*0\r\n");
+    assert_eq!(request_len::<&str>(&[]), 4);
     for count in [1, 9, 10, 11, 99, 100, 101] {
         for len in [0, 1, 9, 10, 11, 99, 100, 999, 1000] {
             let arguments = vec![vec![b'x'; len]; count];

@@ -1,6 +1,7 @@
 //! Frames: built, read, compared, shared.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
 use resp::{Decoder, ErrorKind, Frame, FrameRef, Limits, TypeError, Value};
@@ -125,6 +126,26 @@ fn every_type_has_its_bytes_its_text_and_its_name() {
         assert_eq!(frame.as_ref().type_name(), name);
         assert_eq!(read(wire), frame);
         assert_eq!(frame.as_ref().wire(), wire);
+    }
+}
+
+/// Takes so many bytes and then nothing more.
+struct Room(usize);
+
+impl Write for Room {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0 = self.0.checked_sub(text.len()).ok_or(std::fmt::Error)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_writer_that_fails_ends_the_text_wherever_it_fails() {
+    for (frame, _, text, _) in every_type() {
+        for room in 0..text.len() {
+            assert!(write!(Room(room), "{frame}").is_err(), "{room} of {text}");
+        }
+        assert!(write!(Room(text.len()), "{frame}").is_ok());
     }
 }
 

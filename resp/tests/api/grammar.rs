@@ -1,6 +1,9 @@
 //! The flat grammar: one element after another, without an allocator.
 
-use resp::grammar::{Element, element};
+use nom::Parser;
+use nom::branch::alt;
+use nom::bytes::streaming::tag;
+use resp::grammar::{Element, Fault, Parsed, element};
 use resp::{ErrorKind, Limits};
 
 fn elements(mut input: &[u8]) -> Vec<Element<'_>> {
@@ -76,4 +79,16 @@ fn a_fault_says_how_much_is_left_behind_it() {
     assert_eq!(fault(b"?\r\n"), (ErrorKind::UnknownType, 0));
     assert_eq!(fault(b":1x\r\n+OK\r\n"), (ErrorKind::InvalidInteger, 2));
     assert_eq!(fault(b"$1\r\nabc\r\n"), (ErrorKind::MissingTerminator, 5));
+}
+
+#[test]
+fn parsers_of_ones_own_fail_in_the_same_way() {
+    fn greeting(input: &[u8]) -> Parsed<'_, &[u8]> {
+        alt((tag("HELLO"), tag("HI"))).parse(input)
+    }
+    assert_eq!(greeting(b"HI:1\r\n"), Ok((&b":1\r\n"[..], &b"HI"[..])));
+    let Err(nom::Err::Error(Fault { kind, rest, .. })) = greeting(b"+OK\r\n") else {
+        panic!("neither of them is a greeting");
+    };
+    assert_eq!((kind, rest), (ErrorKind::UnknownType, 5));
 }

@@ -9,4 +9,5 @@ mod encoder;
 mod errors;
 mod frame;
 mod grammar;
+mod large;
 mod requests;

@@ -65,6 +65,7 @@ fn integers_with_sign_and_zeros_are_errors_in_strict_mode() {
     fails_within(strict(), ":-05\r\n", Kind::InvalidInteger, 2);
     fails_within(strict(), ":007\r\n", Kind::InvalidInteger, 1);
     fails_within(strict(), ":00\r\n", Kind::InvalidInteger, 1);
+    fails_within(strict(), "*1\r\n:007\r\n", Kind::InvalidInteger, 5);
     frames_within(
         strict(),
         ":0\r\n:10\r\n:-10\r\n",
@@ -142,6 +143,9 @@ fn lengths_are_not_integers() {
         fails(format!("{kind}-1x\r\n"), Kind::InvalidLength, 3);
     }
     fails("$?\r\n;03\r\n", Kind::InvalidLength, 5);
+    // Nor where the payload is there.
+    fails("$03\r\nabc\r\n", Kind::InvalidLength, 1);
+    fails("*1\r\n$03\r\nabc\r\n", Kind::InvalidLength, 5);
 }
 
 #[test]
@@ -297,6 +301,31 @@ fn a_line_holds_neither_cr_nor_lf() {
     fails("*?\r\n.\n", Kind::BareLineBreak, 5);
     let long = format!("+{}\nx", "a".repeat(100));
     fails(long, Kind::BareLineBreak, 101);
+}
+
+#[test]
+fn the_first_break_counts_wherever_it_stands() {
+    for before in 0..10 {
+        for between in 0..10 {
+            for bare in ["\n", "\rx"] {
+                let (before, between) = ("a".repeat(before), "b".repeat(between));
+                let line = format!("+{before}{bare}{between}\r\n:12345678\r\n");
+                fails(line, Kind::BareLineBreak, 1 + before.len() as u64);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_other_byte_is_text() {
+    for byte in (0..=u8::MAX).filter(|byte| !matches!(byte, b'\r' | b'\n')) {
+        for before in 0..8 {
+            let text = [vec![b'a'; before], vec![byte; 2]].concat();
+            let wire = [b"+", &text[..], b"\r\n_\r\n"].concat();
+            let text = format!("simple \"{}\"", text.escape_ascii());
+            are_frames(wire, &[&text, "null"]);
+        }
+    }
 }
 
 #[test]

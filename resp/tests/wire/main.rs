@@ -23,6 +23,7 @@ fn decode<'b>(pieces: impl IntoIterator<Item = &'b [u8]>, limits: Limits) -> Out
                     texts.extend(frames.iter().map(|frame| frame.to_string()));
                     consumed += frames.consumed();
                     let taken = frames.consumed();
+                    assert!(taken > 0, "frames of no bytes");
                     buffer.drain(..taken);
                 }
                 Err(error) => return (texts, consumed, Some((error.kind, error.offset))),

@@ -382,7 +382,8 @@ fn change_fields(call: &mut Call<'_>, key: &[u8], steps: &[Step], last: usize) -
     if changes > 0 {
         call.db.changed_by(changes, key, Class::STRING, "setbit");
     } else if grew {
-        // Every write overflowed: as in Redis the string is longer, though nobody is told but who replays effects.
+        // Every write overflowed: the string is longer, though nobody is told but who replays effects and counts changes.
+        call.db.count_changes(1);
         call.propagate(call.args.all());
     }
     Ok(())

@@ -77,18 +77,34 @@ fn info(call: &mut Call<'_>) -> Outcome {
         now: call.now,
         commands: call.commands,
     };
-    let mut text = Text(String::new());
-    for section in SECTIONS {
-        if all || (default && section.default) || named(section.title) {
+    let text = facts.print(|section| all || (default && section.default) || named(section.title));
+    call.reply.verbatim(text);
+    Ok(())
+}
+
+/// Every section, for others than clients.
+pub(super) fn everything(state: &State, keyspace: &Keyspace, now: Now) -> String {
+    let facts = Facts {
+        state,
+        keyspace,
+        now,
+        commands: &super::COMMANDS,
+    };
+    facts.print(|_| true)
+}
+
+impl Facts<'_> {
+    fn print(&self, is_wanted: impl Fn(&Section) -> bool) -> String {
+        let mut text = Text(String::new());
+        for section in SECTIONS.iter().filter(|section| is_wanted(section)) {
             if !text.0.is_empty() {
                 text.0.push_str("\r\n");
             }
             let _ = write!(text.0, "# {}\r\n", section.title);
-            (section.print)(&mut text, &facts);
+            (section.print)(&mut text, self);
         }
+        text.0
     }
-    call.reply.verbatim(text.0);
-    Ok(())
 }
 
 /// Lines of `name:value`.

@@ -714,7 +714,11 @@ fn zscan(call: &mut Call<'_>) -> Outcome {
         if options.wants(member) {
             // Redis packs a whole score as an integer, and shows it here as it is stored.
             let score = match score as i64 {
-                whole if packed && whole as f64 == score && score.abs() <= MOST_PACKED_SCORE => {
+                whole
+                    if packed
+                        && score.abs() <= MOST_PACKED_SCORE
+                        && (whole as f64).partial_cmp(&score) == Some(Ordering::Equal) =>
+                {
                     whole.to_string()
                 }
                 _ => float::format(score),

@@ -97,7 +97,7 @@ fn written(text: &[u8]) -> Vec<Step> {
 }
 
 /// What is rightly large or endless: as many random members as asked for, as many keys, longer strings.
-fn is_excluded(call: &Call) -> bool {
+pub(super) fn is_excluded(call: &Call) -> bool {
     let large = |word: &Vec<u8>| {
         let number = std::str::from_utf8(word)
             .ok()

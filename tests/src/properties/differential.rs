@@ -4,16 +4,15 @@
 //! read as the value it was written from; of a frame with one small fault, a contestant may think what it likes, but when
 //! both accept it they have to find the same value.
 
-// To panic is what a property is for, and its one error is that the input makes no case.
-#![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 // Each reason stands with what it leaves out.
 #![allow(clippy::match_same_arms)]
 
 use arbitrary::{Result, Unstructured};
 use bytes::Bytes;
 use resp::{Limits, Protocol};
-use tests::naive::Value;
-use tests::{generate, naive_encoder};
+
+use crate::naive::Value;
+use crate::{generate, model, naive_encoder};
 
 /// Another codec.
 struct Contestant {
@@ -146,7 +145,7 @@ pub fn differential(u: &mut Unstructured<'_>) -> Result<()> {
 fn own(bytes: &[u8]) -> Option<(Value, usize)> {
     let mut decoder = resp::Decoder::new(Limits::client());
     let frame = decoder.decode_one(bytes).ok()??;
-    Some((tests::model::value(frame), frame.wire().len()))
+    Some((model::value(frame), frame.wire().len()))
 }
 
 /// The value as the contestant has it, if all of it is compared.
