@@ -67,6 +67,10 @@ pub struct Command {
     pub aliases: &'static [&'static str],
     /// ACL categories besides those that follow from the flags and the family.
     pub categories: &'static [&'static str],
+    /// Tips of COMMAND INFO for clients and proxies, with a space between two.
+    pub tips: &'static str,
+    /// Of a deprecated command: since which version, and what to call instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
 }
 
 impl Command {
@@ -85,6 +89,8 @@ impl Command {
             subcommands: &[],
             aliases: &[],
             categories: &[],
+            tips: "",
+            deprecated: None,
         }
     }
 
@@ -235,6 +241,21 @@ impl Command {
     #[must_use]
     pub const fn aliases(self, aliases: &'static [&'static str]) -> Self {
         Self { aliases, ..self }
+    }
+
+    /// Tips for clients and proxies, such as `nondeterministic_output request_policy:all_shards`.
+    #[must_use]
+    pub const fn tips(self, tips: &'static str) -> Self {
+        Self { tips, ..self }
+    }
+
+    /// Is deprecated since a version in favour of another call.
+    #[must_use]
+    pub const fn deprecated(self, since: &'static str, instead: &'static str) -> Self {
+        Self {
+            deprecated: Some((since, instead)),
+            ..self
+        }
     }
 
     /// Further ACL categories, without `@`.

@@ -18,6 +18,7 @@ const CONFIG: &[Command] = &[
     subcommand("SET", "parameter value [parameter value ...]", set)
         .since("2.0.0")
         .complexity("O(N) where N is the number of parameters.")
+        .tips("request_policy:all_nodes response_policy:all_succeeded")
         .summary("Sets parameters, all or none."),
     subcommand("RESETSTAT", "", resetstat)
         .since("2.0.0")

@@ -41,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RW update")
         .since("2.0.0")
         .complexity("O(1) for each field.")
+        .deprecated("4.0.0", "`HSET` with multiple field-value pairs")
         .summary("Sets fields of a hash and answers OK."),
     Command::new("HMGET", "key field [field ...]", hmget)
         .reads()
@@ -92,18 +93,21 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("2.0.0")
         .complexity("O(N) where N is the number of fields.")
+        .tips("nondeterministic_output_order")
         .summary("All fields of a hash."),
     Command::new("HVALS", "key", hvals)
         .reads()
         .key(1)
         .since("2.0.0")
         .complexity("O(N) where N is the number of fields.")
+        .tips("nondeterministic_output_order")
         .summary("The values of all fields of a hash."),
     Command::new("HGETALL", "key", hgetall)
         .reads()
         .key(1)
         .since("2.0.0")
         .complexity("O(N) where N is the number of fields.")
+        .tips("nondeterministic_output_order")
         .summary("All fields of a hash with their values."),
     Command::new("HEXISTS", "key field", hexists)
         .reads()
@@ -117,12 +121,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("6.2.0")
         .complexity("O(N) where N is the number of fields answered.")
+        .tips("nondeterministic_output")
         .summary("Random fields of a hash."),
     Command::new("HSCAN", "key cursor [MATCH pattern] [COUNT count]", hscan)
         .reads()
         .key(1)
         .since("2.8.0")
         .complexity("O(1) for each call, O(N) for all of them.")
+        .tips("nondeterministic_output")
         .summary("Visits the fields of a hash page by page."),
 ];
 

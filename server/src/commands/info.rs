@@ -12,6 +12,7 @@ use crate::time::Now;
 pub(super) const COMMANDS: &[Command] = &[Command::new("INFO", "[section [section ...]]", info)
     .always()
     .dangerous()
+    .tips("nondeterministic_output request_policy:all_shards response_policy:special")
     .summary("Facts and counters of the server.")];
 
 /// One section.

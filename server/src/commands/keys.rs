@@ -15,6 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .keys(1, -1, 1)
         .access("RM delete")
         .complexity("O(N) where N is the number of keys; what they hold is freed elsewhere.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("Removes keys."),
     Command::new("UNLINK", "key [key ...]", del)
         .writes()
@@ -23,6 +24,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RM delete")
         .since("4.0.0")
         .complexity("O(1) for each key; what they hold is freed elsewhere.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("Removes keys."),
     Command::new("EXISTS", "key [key ...]", exists)
         .reads()
@@ -30,6 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .keys(1, -1, 1)
         .access("RO")
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("How many of the keys exist."),
     Command::new("TOUCH", "key [key ...]", touch)
         .reads()
@@ -38,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RO")
         .since("3.2.1")
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("How many of the keys exist; their access clocks are set."),
     Command::new("TYPE", "key", type_of)
         .reads()
@@ -84,12 +88,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .fast()
         .key(1)
+        .tips("nondeterministic_output")
         .summary("Seconds until a key expires."),
     Command::new("PTTL", "key", pttl)
         .reads()
         .fast()
         .key(1)
         .since("2.6.0")
+        .tips("nondeterministic_output")
         .summary("Milliseconds until a key expires."),
     Command::new("EXPIRETIME", "key", expiretime)
         .reads()
@@ -114,6 +120,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .dangerous()
         .complexity("O(N) where N is the number of keys in the database.")
+        .tips("request_policy:all_shards nondeterministic_output_order")
         .summary("All keys that match a pattern."),
     Command::new(
         "SCAN",
@@ -123,13 +130,16 @@ pub(super) const COMMANDS: &[Command] = &[
     .reads()
     .since("2.8.0")
     .complexity("O(1) for each call, O(N) for a whole iteration over N keys.")
+    .tips("nondeterministic_output request_policy:special")
     .summary("Some keys, and the cursor for the next ones."),
     Command::new("RANDOMKEY", "", randomkey)
         .reads()
+        .tips("request_policy:all_shards nondeterministic_output")
         .summary("A random key."),
     Command::new("DBSIZE", "", dbsize)
         .reads()
         .fast()
+        .tips("request_policy:all_shards response_policy:agg_sum")
         .summary("The number of keys in the database."),
     Command::new("RENAME", "key newkey", rename)
         .writes()
@@ -177,12 +187,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .writes()
         .dangerous()
         .complexity("O(N) where N is the number of keys; they are freed elsewhere.")
+        .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Removes all keys of the database."),
     Command::new("FLUSHALL", "[ASYNC | SYNC]", flushall)
         .aliases(&["FLUSH"])
         .writes()
         .dangerous()
         .complexity("O(N) where N is the number of keys; they are freed elsewhere.")
+        .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Removes all keys of all databases."),
     Command::container("OBJECT", OBJECT)
         .since("2.2.3")
@@ -195,24 +207,28 @@ const OBJECT: &[Command] = &[
         .key(2)
         .access("RO")
         .since("2.2.3")
+        .tips("nondeterministic_output")
         .summary("How the value of a key is kept."),
     Command::new("REFCOUNT", "key", object_refcount)
         .reads()
         .key(2)
         .access("RO")
         .since("2.2.3")
+        .tips("nondeterministic_output")
         .summary("How often the value of a key is referred to."),
     Command::new("IDLETIME", "key", object_idletime)
         .reads()
         .key(2)
         .access("RO")
         .since("2.2.3")
+        .tips("nondeterministic_output")
         .summary("Seconds since the last access to a key."),
     Command::new("FREQ", "key", object_freq)
         .reads()
         .key(2)
         .access("RO")
         .since("4.0.0")
+        .tips("nondeterministic_output")
         .summary("The logarithmic access counter of a key."),
     Command::new("HELP", "", object_help)
         .flags(Flags::LOADING.and(Flags::STALE))

@@ -134,6 +134,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(2)
         .access("RW insert")
         .since("1.2.0")
+        .deprecated("6.2.0", "`LMOVE` with `RIGHT` and `LEFT`")
         .summary("Moves the last element of a list to the front of another."),
     Command::new(
         "LMOVE",
@@ -188,6 +189,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(2)
         .access("RW insert")
         .since("2.2.0")
+        .deprecated("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")
         .summary("Moves the last element of a list to the front of another, and waits for it."),
     Command::new(
         "BLMOVE",

@@ -58,16 +58,19 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .access("RW access delete")
         .complexity("O(N) where N is the number of members taken.")
+        .tips("nondeterministic_output")
         .summary("Takes random members out of a set."),
     Command::new("SRANDMEMBER", "key [count]", srandmember)
         .reads()
         .key(1)
         .complexity("O(N) where N is the number of members answered.")
+        .tips("nondeterministic_output")
         .summary("Random members of a set."),
     Command::new("SINTER", "key [key ...]", sinter)
         .reads()
         .keys(1, -1, 1)
         .complexity("O(N*M) where N is the size of the smallest set and M the number of sets.")
+        .tips("nondeterministic_output_order")
         .summary("The members that all sets have."),
     Command::new(
         "SINTERCARD",
@@ -92,6 +95,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .keys(1, -1, 1)
         .complexity("O(N) where N is the number of members of all sets.")
+        .tips("nondeterministic_output_order")
         .summary("The members that any set has."),
     Command::new("SUNIONSTORE", "destination key [key ...]", sunionstore)
         .writes()
@@ -106,6 +110,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .keys(1, -1, 1)
         .complexity("O(N) where N is the number of members of all sets.")
+        .tips("nondeterministic_output_order")
         .summary("The members of the first set that no other has."),
     Command::new("SDIFFSTORE", "destination key [key ...]", sdiffstore)
         .writes()
@@ -120,12 +125,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .key(1)
         .complexity("O(N) where N is the number of members.")
+        .tips("nondeterministic_output_order")
         .summary("All members of a set."),
     Command::new("SSCAN", "key cursor [MATCH pattern] [COUNT count]", sscan)
         .reads()
         .key(1)
         .since("2.8.0")
         .complexity("O(1) for each call, O(N) for all of them.")
+        .tips("nondeterministic_output")
         .summary("Visits the members of a set page by page."),
 ];
 

@@ -150,12 +150,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("6.2.0")
         .complexity("O(N) where N is the number of members returned.")
+        .tips("nondeterministic_output")
         .summary("Random members."),
     Command::new("ZSCAN", "key cursor [MATCH pattern] [COUNT count]", zscan)
         .reads()
         .key(1)
         .since("2.8.0")
         .complexity("O(1) for each call, O(N) for all of them.")
+        .tips("nondeterministic_output")
         .summary("Visits the members of a sorted set page by page."),
 ];
 
@@ -714,11 +716,7 @@ fn zscan(call: &mut Call<'_>) -> Outcome {
         if options.wants(member) {
             // Redis packs a whole score as an integer, and shows it here as it is stored.
             let score = match score as i64 {
-                whole
-                    if packed
-                        && score.abs() <= MOST_PACKED_SCORE
-                        && (whole as f64).partial_cmp(&score) == Some(Ordering::Equal) =>
-                {
+                whole if packed && score.fract() == 0.0 && score.abs() <= MOST_PACKED_SCORE => {
                     whole.to_string()
                 }
                 _ => float::format(score),
