@@ -17,6 +17,7 @@ use crate::client_state::Peer;
 use crate::effects::Request;
 use crate::engine::{Engine, Flow};
 use crate::ids::ClientId;
+use crate::keyspace::Ahead;
 use crate::output::Output;
 pub use crate::shared::Shared;
 use crate::shared::Wake;
@@ -374,8 +375,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             flow = self.shared.with(|engine, now| {
                 traffic.report(engine, id, (unread, output.len()));
                 if pending.len() > 1 {
-                    let keys = pending.iter().take(BATCH_REQUESTS);
-                    engine.warm(id, keys.filter_map(|request| request.get(1)));
+                    engine.warm(id, pending.iter().take(BATCH_REQUESTS).filter_map(ahead));
                 }
                 let mut flow = Flow::Continue;
                 for request in pending.by_ref().take(BATCH_REQUESTS) {
@@ -416,6 +416,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.undecoded = true;
         }
     }
+}
+
+/// What is looked up for a request, if it is anything.
+fn ahead(request: resp::RequestRef<'_>) -> Option<Ahead<'_>> {
+    Some(Ahead {
+        key: request.get(1)?,
+        element: request.get(2).unwrap_or_default(),
+        last: request.get(request.len() - 1).unwrap_or_default(),
+    })
 }
 
 /// The arguments of a request, in `few` where there is room.

@@ -3,7 +3,7 @@
 use crate::args::Args;
 use crate::command::{Call, Commands, Context, Flags, Registered};
 use crate::ids::ClientId;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Ahead, Keyspace};
 use crate::reply::Reply;
 use crate::state::State;
 use crate::time::Now;
@@ -71,7 +71,14 @@ pub(crate) fn invoke(
     let index = client.db;
     keyspace.keeps_access = client.no_touch && registered.command.name != "TOUCH";
     if let Some((first, step)) = registered.many_keys.filter(|_| args.len() > 3) {
-        keyspace.warm(index, args.iter().skip(first).step_by(step).copied());
+        let keys = args.iter().skip(first).step_by(step);
+        keyspace.warm(
+            index,
+            keys.map(|key| Ahead {
+                key,
+                ..Ahead::default()
+            }),
+        );
     }
     let mut call = Call {
         args: Args::new(args, registered.words),

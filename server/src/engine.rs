@@ -11,7 +11,7 @@ use crate::dispatch::{Caller, invoke, run_by_name};
 use crate::effects::Request;
 use crate::fault::Fault;
 use crate::ids::ClientId;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Ahead, Keyspace};
 use crate::output::Output;
 use crate::reply::Reply;
 use crate::state::{Pause, State};
@@ -145,10 +145,10 @@ impl Engine {
         }
     }
 
-    /// Reads ahead for requests of `id` that are about to run and have these arguments as keys; see [`Keyspace::warm`].
-    pub fn warm<'k>(&self, id: ClientId, keys: impl Iterator<Item = &'k [u8]>) {
+    /// Reads ahead for requests of `id` that are about to run; see [`Keyspace::warm`].
+    pub fn warm<'k>(&self, id: ClientId, calls: impl Iterator<Item = Ahead<'k>>) {
         if let Some(client) = self.state.clients.get(id) {
-            self.keyspace.warm(client.db, keys);
+            self.keyspace.warm(client.db, calls);
         }
     }
 

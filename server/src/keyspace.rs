@@ -9,7 +9,7 @@ use crate::changes::{Changes, Class};
 use crate::entry::NEVER;
 pub use crate::entry::{Entry, Kind, Value};
 use crate::time::Now;
-use crate::value::{Blob, Rng, Table};
+use crate::value::{Blob, Id, Rng, Steps, Table, siphash};
 
 mod database;
 mod slots;
@@ -28,6 +28,62 @@ const WARMED_TOGETHER: usize = 16;
 
 /// Entries of a chain that [`Keyspace::warm`] looks at; most chains are no longer.
 const WARMED_STEPS: usize = 2;
+
+/// A call that is about to run, so far as [`Keyspace::warm`] looks at it; what it does not have is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ahead<'k> {
+    /// Its first argument: the key, if it has one.
+    pub key: &'k [u8],
+    /// Its second argument: an element of a hash or set.
+    pub element: &'k [u8],
+    /// Its last argument: a member of a sorted set.
+    pub last: &'k [u8],
+}
+
+/// A lookup under way.
+struct Lookup<'a, T: ?Sized> {
+    key: &'a [u8],
+    hash: u64,
+    table: Option<&'a T>,
+    id: Id,
+}
+
+impl<T: ?Sized> Clone for Lookup<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Lookup<'_, T> {}
+
+impl<T: ?Sized> Default for Lookup<'_, T> {
+    fn default() -> Self {
+        Self {
+            key: &[],
+            hash: 0,
+            table: None,
+            id: 0,
+        }
+    }
+}
+
+/// Takes each step of all the lookups before the next one.
+fn take_steps<T: Steps + ?Sized>(lookups: &mut [Lookup<'_, T>]) {
+    let id = |lookup: &Lookup<'_, T>, step: &dyn Fn(&T) -> Id| lookup.table.map_or(0, step);
+    for lookup in lookups.iter_mut() {
+        lookup.id = id(lookup, &|table| table.begin(lookup.hash));
+    }
+    for _ in 0..WARMED_STEPS {
+        for lookup in lookups.iter_mut() {
+            lookup.id = id(lookup, &|table| table.follow(lookup.hash, lookup.id));
+        }
+    }
+    for lookup in lookups {
+        if let Some(table) = lookup.table {
+            table.touch(lookup.id);
+        }
+    }
+}
 
 /// What becomes of a key's expiry when its value is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,37 +181,54 @@ impl Keyspace {
         self.databases.len()
     }
 
-    /// Reads ahead for lookups of `keys` in a database, so that they find everything in the processor's caches.
-    ///
-    /// Lookups one after the other wait for memory several times each. Here many of them take the same step together,
-    /// and their waits overlap. Changes nothing but the time that the lookups take.
-    pub fn warm<'k>(&self, db: usize, mut keys: impl Iterator<Item = &'k [u8]>) {
+    /// Reads ahead for calls that are about to run: what their lookups will wait for is then on its way from memory for all
+    /// of them together, and not for one after the other. Changes nothing.
+    pub fn warm<'k>(&self, db: usize, mut calls: impl Iterator<Item = Ahead<'k>>) {
         let Some(tables) = self.databases.get(db).map(|slots| &slots.tables) else {
             return;
         };
         loop {
-            let mut lookups = [(0, None, 0); WARMED_TOGETHER];
-            let mut count = 0;
-            for (lookup, key) in lookups.iter_mut().zip(keys.by_ref()) {
-                let (hash, slot) = Slots::place(key);
-                *lookup = (hash, tables.get(usize::from(slot)), 0);
-                count += 1;
+            let mut ahead = [(Ahead::default(), 0); WARMED_TOGETHER];
+            let mut keys = [Lookup::default(); WARMED_TOGETHER];
+            let (mut calls_len, mut keys_len) = (0, 0);
+            for (place, call) in ahead.iter_mut().zip(calls.by_ref()) {
+                // A pipeline often asks for one key again and again.
+                if keys_len == 0 || keys[keys_len - 1].key != call.key {
+                    let (hash, slot) = Slots::place(call.key);
+                    let table = tables.get(usize::from(slot));
+                    keys[keys_len] = Lookup {
+                        key: call.key,
+                        hash,
+                        table,
+                        id: 0,
+                    };
+                    keys_len += 1;
+                }
+                *place = (call, keys_len - 1);
+                calls_len += 1;
             }
-            let lookups = &mut lookups[..count];
-            for (hash, table, id) in lookups.iter_mut() {
-                *id = table.map_or(0, |table| table.begin(*hash));
-            }
-            for _ in 0..WARMED_STEPS {
-                for (hash, table, id) in lookups.iter_mut() {
-                    *id = table.map_or(0, |table| table.follow(*hash, *id));
+            let keys = &mut keys[..keys_len];
+            take_steps(keys);
+            let mut elements = [Lookup::default(); WARMED_TOGETHER];
+            let mut elements_len = 0;
+            for (call, key) in &ahead[..calls_len] {
+                let Lookup { key, table, id, .. } = keys[*key];
+                let entry = table.and_then(|table: &Table<Entry>| table.at(id));
+                let found = entry.filter(|(found, _)| ***found == *key);
+                if let Some((table, element)) =
+                    found.and_then(|(_, entry)| entry.value().steps(call.element, call.last))
+                {
+                    elements[elements_len] = Lookup {
+                        key: element,
+                        hash: siphash::hash(element),
+                        table: Some(table),
+                        id: 0,
+                    };
+                    elements_len += 1;
                 }
             }
-            for (_, table, id) in lookups {
-                if let Some((key, entry)) = table.and_then(|table| table.at(*id)) {
-                    std::hint::black_box((key.last(), entry.expires_at));
-                }
-            }
-            if count < WARMED_TOGETHER {
+            take_steps(&mut elements[..elements_len]);
+            if calls_len < WARMED_TOGETHER {
                 return;
             }
         }
@@ -203,6 +276,8 @@ impl Keyspace {
     /// Exchanges two databases.
     pub fn swap(&mut self, one: usize, other: usize) {
         self.settle();
+        // Also where a database is exchanged with itself.
+        self.changes.dirty += 1;
         let (ours, theirs) = (one.min(other), one.max(other));
         if ours == theirs || theirs >= self.databases.len() {
             return;
@@ -216,7 +291,6 @@ impl Keyspace {
         self.databases.swap(ours, theirs);
         self.changes.all_ready = true;
         self.changes.all_invalidated = true;
-        self.changes.dirty += 1;
     }
 
     /// Removes every key of every database, or of one.

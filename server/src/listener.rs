@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::shared::{Admission, Shared};
 #[cfg(feature = "tls")]
-use crate::tls::Tls;
+use crate::tls::{Handshake, Tls};
 
 /// How long accepting rests when there is no descriptor left, instead of spinning.
 pub(crate) const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -74,7 +74,12 @@ impl Listener {
         match (incoming, self) {
             #[cfg(feature = "tls")]
             (Incoming::Tcp(stream, address), Self::Tls(_, tls)) => {
-                let socket = |stream| Socket::Tls(stream, tls.clone());
+                let asks = shared
+                    .with(|engine, _| engine.config().value("tls-auth-clients"))
+                    .unwrap_or_default();
+                // Where it asks and no authority is there by which to judge, nobody gets in.
+                let handshake = tls.asking(&asks)?;
+                let socket = |stream| Socket::Tls(stream, handshake);
                 admit_tcp(shared, stream, address, socket)
             }
             (Incoming::Tcp(stream, address), _) => admit_tcp(shared, stream, address, Socket::Tcp),
@@ -105,7 +110,7 @@ pub struct Arrival {
 enum Socket {
     Tcp(TcpStream),
     #[cfg(feature = "tls")]
-    Tls(TcpStream, Tls),
+    Tls(TcpStream, Handshake),
     Unix(UnixStream),
 }
 
@@ -317,8 +322,10 @@ async fn serve(shared: Arc<Shared>, arrival: Arrival) -> io::Result<()> {
             connection::serve(shared, stream, peer).await
         }
         #[cfg(feature = "tls")]
-        Socket::Tls(stream, tls) => {
-            let stream = tls.accept(tokio::net::TcpStream::from_std(stream)?).await?;
+        Socket::Tls(stream, handshake) => {
+            let stream = handshake
+                .accept(tokio::net::TcpStream::from_std(stream)?)
+                .await?;
             connection::serve(shared, stream, peer).await
         }
         Socket::Unix(stream) => {

@@ -511,8 +511,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
         "tls-auth-clients",
         "yes",
         Kind::Choice(&["no", "yes", "optional"]),
-    )
-    .immutable(),
+    ),
 ];
 
 const WHOM: &[&str] = &["no", "yes", "local"];

@@ -144,6 +144,8 @@ struct Pair {
     queues: Vec<Vec<Call>>,
     /// When a short expiry may have been set first.
     short_since: Option<Instant>,
+    /// How many changes each side has counted when the sequence begins, and how many are for [`align`](Self::align).
+    changes: (i64, i64),
     /// Types of which a value may have an encoding that is the real server's own business: it rebuilds sets for SPOP, and
     /// unpacks sorted sets to sort them.
     rebuilt: BTreeSet<&'static str>,
@@ -203,6 +205,7 @@ impl Pair {
             real_control,
             queues: vec![Vec::new(); CALLERS],
             short_since: None,
+            changes: (0, 0),
             rebuilt: BTreeSet::new(),
         };
         let hello = [
@@ -215,6 +218,7 @@ impl Pair {
         let subscribe = [b"PSUBSCRIBE".to_vec(), b"__key*".to_vec()];
         pair.run(pair.ours[OBSERVER], &subscribe);
         pair.real[OBSERVER].call(&subscribe)?;
+        pair.changes = pair.counted_changes();
         Ok(pair)
     }
 
@@ -598,11 +602,15 @@ impl Pair {
         ] {
             let mut request = vec![name.as_bytes().to_vec(), key.clone()];
             request.extend(members.cloned());
-            let _ = self.real_control.call(&request);
+            if let Ok(Value::Integer(moved)) = self.real_control.call(&request) {
+                self.changes.1 += moved;
+            }
         }
         self.barrier();
-        // The observer saw that too.
-        while let Ok(Some(_)) = self.real[OBSERVER].read_arrived() {}
+        // The observer saw that too, and whoever subscribed to such events.
+        for real in &mut self.real {
+            while let Ok(Some(_)) = real.read_arrived() {}
+        }
     }
 
     /// Compares every key of both: type, encoding, expiry, value.
@@ -629,7 +637,44 @@ impl Pair {
                 };
             }
         }
-        Ok(())
+        self.compare_changes()
+    }
+
+    /// Compares by how much the counter of changes since the last save has risen.
+    fn compare_changes(&mut self) -> Compared {
+        let (ours, real) = self.counted_changes();
+        let (ours, real) = (ours - self.changes.0, real - self.changes.1);
+        if ours == real {
+            return Ok(());
+        }
+        let question = ["INFO", "persistence"].map(|word| word.as_bytes().to_vec());
+        let mut found = difference(
+            &question.to_vec(),
+            &[Value::Integer(ours)],
+            &[Value::Integer(real)],
+        );
+        found.command = "changes since the last save".to_owned();
+        Err(found)
+    }
+
+    /// `rdb_changes_since_last_save` of the engine and of the real server.
+    fn counted_changes(&mut self) -> (i64, i64) {
+        let question = ["INFO", "persistence"].map(|word| word.as_bytes().to_vec());
+        let (ours, _) = self.run(self.our_control, &question);
+        let real = self.real_control.call(&question);
+        let count = |reply: Option<Value>| {
+            let texts = reply.as_ref().map(texts).unwrap_or_default();
+            let text = String::from_utf8_lossy(&texts.concat()).into_owned();
+            let mut lines = text.lines();
+            lines
+                .find_map(|line| {
+                    line.strip_prefix("rdb_changes_since_last_save:")?
+                        .parse()
+                        .ok()
+                })
+                .expect("INFO counts changes")
+        };
+        (count(ours.into_iter().next()), count(real.ok()))
     }
 
     fn ask_about(

@@ -298,6 +298,8 @@ fn search(call: &mut Call<'_>, form: Form) -> Outcome {
         Form::SearchStore => "geosearchstore",
         _ => "georadiusstore",
     };
+    // Other commands that store count once.
+    call.db.count_changes(set.len().saturating_sub(1));
     store(call, destination, set, event);
     Ok(())
 }

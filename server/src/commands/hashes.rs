@@ -151,7 +151,7 @@ fn set_fields(call: &mut Call<'_>) -> Result<usize, Fault> {
     for [field, value] in pairs {
         added += usize::from(hash.insert(field, value, limits));
     }
-    call.db.changed(key, Class::HASH, "hset");
+    call.db.changed_by(pairs.len(), key, Class::HASH, "hset");
     Ok(added)
 }
 
@@ -241,7 +241,7 @@ fn hdel(call: &mut Call<'_>) -> Outcome {
         }
     };
     if removed > 0 {
-        call.db.changed(key, Class::HASH, "hdel");
+        call.db.changed_by(removed, key, Class::HASH, "hdel");
     }
     call.reply.count(removed);
     Ok(())

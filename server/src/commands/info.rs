@@ -231,6 +231,7 @@ fn memory(text: &mut Text, facts: &Facts<'_>) {
     let maxmemory = state.config.maxmemory;
     let percent = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     let ratio = resident as f64 / memory.used.max(1) as f64;
+    let fragmented = resident as i64 - memory.used as i64;
     text.bytes("used_memory", memory.used);
     text.bytes("used_memory_rss", resident);
     text.bytes("used_memory_peak", memory.peak);
@@ -252,21 +253,29 @@ fn memory(text: &mut Text, facts: &Facts<'_>) {
     text.add("allocator_active", resident);
     text.add("allocator_resident", resident);
     text.bytes("total_system_memory", state.host.total_memory_bytes);
+    text.add("used_memory_vm_eval", 0);
     text.bytes("used_memory_lua", 0);
-    text.bytes("used_memory_scripts", 0);
     text.zeros(&[
+        "used_memory_scripts_eval",
         "number_of_cached_scripts",
         "number_of_functions",
         "number_of_libraries",
+        "used_memory_vm_functions",
     ]);
+    text.bytes("used_memory_vm_total", 0);
+    text.add("used_memory_functions", 0);
+    text.bytes("used_memory_scripts", 0);
     text.bytes("maxmemory", maxmemory);
     text.add("maxmemory_policy", state.config.maxmemory_policy);
     text.add("allocator_frag_ratio", format_args!("{ratio:.2}"));
+    text.add("allocator_frag_bytes", fragmented);
+    // The allocator tells nothing of what it keeps: all that is resident counts as in use.
+    text.add("allocator_rss_ratio", "1.00");
+    text.add("allocator_rss_bytes", 0);
+    text.add("rss_overhead_ratio", "1.00");
+    text.add("rss_overhead_bytes", 0);
     text.add("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
-    text.add(
-        "mem_fragmentation_bytes",
-        resident as i64 - memory.used as i64,
-    );
+    text.add("mem_fragmentation_bytes", fragmented);
     text.zeros(&[
         "mem_not_counted_for_evict",
         "mem_replication_backlog",

@@ -500,9 +500,11 @@ fn rename_to(call: &mut Call<'_>, replaces: bool) -> Result<bool, Fault> {
         return Ok(false);
     }
     if let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
+        // Made anew, it wakes who waits for it; merely overwritten, it does not.
+        call.db.remove(new);
         call.db
             .insert(new, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db.changed(key, Class::GENERIC, "rename_from");
+        call.db.changed_by(0, key, Class::GENERIC, "rename_from");
         call.db.changed(new, Class::GENERIC, "rename_to");
     }
     Ok(true)
@@ -539,6 +541,7 @@ fn copy(call: &mut Call<'_>) -> Outcome {
     let exists = other.contains(destination);
     if !exists || replaces {
         let (value, expires_at) = entry.into_parts();
+        other.remove(destination);
         other.insert(
             destination,
             value,
@@ -560,7 +563,7 @@ fn move_key(call: &mut Call<'_>) -> Outcome {
     if moves && let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
         let mut other = call.db.other(index);
         other.insert(key, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db.changed(key, Class::GENERIC, "move_from");
+        call.db.changed_by(0, key, Class::GENERIC, "move_from");
         call.db.other(index).changed(key, Class::GENERIC, "move_to");
     }
     call.reply.flag(moves);
@@ -589,8 +592,9 @@ fn flush(call: &mut Call<'_>, only: Option<usize>) -> Outcome {
     call.args.one_of(&["ASYNC", "SYNC"]);
     call.args.finish()?;
     let removed = call.db.keyspace().clear(only);
+    call.db.count_changes(removed);
     // An empty keyspace is flushed for replicas and the journal too.
-    call.db.keyspace().changes.dirty += removed.max(1) as u64;
+    call.propagate(call.args.all());
     call.reply.ok();
     Ok(())
 }

@@ -136,7 +136,7 @@ fn sadd(call: &mut Call<'_>) -> Outcome {
     let members = call.args.remaining().iter();
     let added = members.filter(|member| set.insert(member, limits)).count();
     if added > 0 {
-        call.db.changed(key, Class::SET, "sadd");
+        call.db.changed_by(added, key, Class::SET, "sadd");
     }
     call.reply.count(added);
     Ok(())
@@ -152,7 +152,7 @@ fn srem(call: &mut Call<'_>) -> Outcome {
         }
     };
     if removed > 0 {
-        call.db.changed(key, Class::SET, "srem");
+        call.db.changed_by(removed, key, Class::SET, "srem");
     }
     call.reply.count(removed);
     Ok(())
@@ -249,7 +249,7 @@ fn spop(call: &mut Call<'_>) -> Outcome {
     if popped.is_empty() {
         return Ok(());
     }
-    call.db.changed(key, Class::SET, "spop");
+    call.db.changed_by(popped.len(), key, Class::SET, "spop");
     if emptied {
         call.propagate(&[b"DEL", key]);
     } else if call.propagates() {

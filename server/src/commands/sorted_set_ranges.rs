@@ -377,7 +377,7 @@ fn remove(call: &mut Call<'_>, by: By, event: &'static str) -> Outcome {
         None => 0,
     };
     if removed > 0 {
-        call.db.changed(key, Class::SORTED_SET, event);
+        call.db.changed_by(removed, key, Class::SORTED_SET, event);
     }
     call.reply.count(removed);
     Ok(())

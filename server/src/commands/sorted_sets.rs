@@ -385,7 +385,8 @@ pub(super) fn add(
     }
     if added + updated > 0 {
         let event = if adding.increments { "zincr" } else { "zadd" };
-        call.db.changed(key, Class::SORTED_SET, event);
+        call.db
+            .changed_by(added + updated, key, Class::SORTED_SET, event);
     }
     match last {
         _ if !adding.increments => {
@@ -476,7 +477,7 @@ fn zrem(call: &mut Call<'_>) -> Outcome {
         }
     }
     if removed > 0 {
-        call.db.changed(key, Class::SORTED_SET, "zrem");
+        call.db.changed_by(removed, key, Class::SORTED_SET, "zrem");
     }
     call.reply.count(removed);
     Ok(())
@@ -529,7 +530,8 @@ fn pop(call: &mut Call<'_>, key: &[u8], end: End, count: usize) -> Result<Vec<(B
         popped.push(member);
     }
     if !popped.is_empty() {
-        call.db.changed(key, Class::SORTED_SET, end.event());
+        call.db
+            .changed_by(popped.len(), key, Class::SORTED_SET, end.event());
     }
     Ok(popped)
 }
@@ -693,6 +695,9 @@ fn zrandmember(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// Scores beyond are packed as text even where they are whole.
+const MOST_PACKED_SCORE: f64 = (i64::MAX / 2) as f64;
+
 fn zscan(call: &mut Call<'_>) -> Outcome {
     let key = call.args.next_bytes()?;
     let cursor = call.args.next_bytes()?;
@@ -704,9 +709,16 @@ fn zscan(call: &mut Call<'_>) -> Outcome {
     };
     let options = ScanOptions::read(cursor, &mut call.args, false)?;
     let mut found = Vec::new();
+    let packed = set.encoding() == "listpack";
     let next = set.scan(options.cursor, options.count, |member, score| {
         if options.wants(member) {
-            let score = float::format(score);
+            // Redis packs a whole score as an integer, and shows it here as it is stored.
+            let score = match score as i64 {
+                whole if packed && whole as f64 == score && score.abs() <= MOST_PACKED_SCORE => {
+                    whole.to_string()
+                }
+                _ => float::format(score),
+            };
             found.extend([Blob::from(member), Blob::from(score.as_bytes())]);
         }
     });

@@ -215,12 +215,8 @@ impl Database<'_> {
             return;
         };
         self.touch(slot, id);
-        let kind = value.kind();
         if let Some(entry) = self.slots_mut().at_mut(slot, id) {
             let old = std::mem::replace(&mut entry.value, value);
-            if kind.is_awaited() && old.kind() != kind {
-                self.keyspace.changes.became_ready(self.index, key);
-            }
             self.keyspace.free(old);
         }
         match expiry {
@@ -281,15 +277,21 @@ impl Database<'_> {
     /// Says that the value of `key` changed: watching transactions fail, clients blocked on the key are served,
     /// trackers are told, the event is published where somebody asked for it, the dirty counter rises. O(1).
     pub fn changed(&mut self, key: &[u8], class: Class, event: &'static str) {
+        self.changed_by(1, key, class, event);
+    }
+
+    /// As [`changed`](Self::changed), where the dirty counter rises by as many elements as were changed: by none for the
+    /// second key of a command that Redis counts once.
+    pub fn changed_by(&mut self, count: usize, key: &[u8], class: Class, event: &'static str) {
         let changes = &mut self.keyspace.changes;
-        changes.dirty += 1;
+        changes.dirty += count as u64;
         changes.key(self.index, key);
         changes.event(self.index, class, event, key);
     }
 
-    /// Counts a change that nobody is told of.
-    pub fn count_change(&mut self) {
-        self.keyspace.changes.dirty += 1;
+    /// Counts changes that nobody is told of.
+    pub fn count_changes(&mut self, count: usize) {
+        self.keyspace.changes.dirty += count as u64;
     }
 
     /// Publishes a further event about `key` (`expire` after `set`).

@@ -67,6 +67,37 @@ struct Entry<V> {
 
 const NIL: Id = Id::MAX;
 
+/// A lookup in steps, for a caller who looks up many keys: it takes the same step for all of them before the next one,
+/// so that the processor waits for memory once and not for each key.
+pub trait Steps {
+    /// The first step: the id looked at first, which may be of no entry.
+    fn begin(&self, hash: u64) -> Id;
+
+    /// A further step: the id looked at after `id`, the same where the lookup ends there.
+    fn follow(&self, hash: u64, id: Id) -> Id;
+
+    /// The last step: reads what a comparison of keys will read.
+    fn touch(&self, id: Id);
+}
+
+impl<V> Steps for Table<V> {
+    fn begin(&self, hash: u64) -> Id {
+        let bucket = self.buckets.get(self.bucket_of(hash as u32));
+        bucket.copied().unwrap_or(NIL)
+    }
+
+    fn follow(&self, hash: u64, id: Id) -> Id {
+        // A branch would wait for the entry to arrive, and hold up the lookups behind it.
+        self.entries.get(id).map_or(id, |entry| {
+            select_unpredictable(entry.hash == hash as u32, id, entry.next)
+        })
+    }
+
+    fn touch(&self, id: Id) {
+        std::hint::black_box(self.at(id).map(|(key, _)| key.last()));
+    }
+}
+
 /// Below this many buckets a table does not shrink.
 const MIN_BUCKETS: usize = 4;
 
@@ -127,23 +158,6 @@ impl<V> Table<V> {
             id = entry.next;
         }
         None
-    }
-
-    /// The first step of a lookup taken alone: the id it looks at first, which may be of no entry.
-    ///
-    /// With [`follow`](Self::follow), a caller who looks up many keys takes the same step for all of them before the
-    /// next one, so that the processor waits for memory once and not for each key.
-    pub fn begin(&self, hash: u64) -> Id {
-        let bucket = self.buckets.get(self.bucket_of(hash as u32));
-        bucket.copied().unwrap_or(NIL)
-    }
-
-    /// A further step of a lookup: the id it looks at after `id`, the same where it ends there.
-    pub fn follow(&self, hash: u64, id: Id) -> Id {
-        // A branch would wait for the entry to arrive, and hold up the lookups behind it.
-        self.entries.get(id).map_or(id, |entry| {
-            select_unpredictable(entry.hash == hash as u32, id, entry.next)
-        })
     }
 
     /// The entry at `id`.
