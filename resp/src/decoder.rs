@@ -191,7 +191,7 @@ impl Decoder {
     ///
     /// It may be as much as [`Limits::bulk_bytes`]: a hint for reading, not for allocating.
     pub fn missing(&self, buffer: &[u8]) -> usize {
-        (self.needed.max(self.at + 1) - self.frame_at)
+        (self.needed.max(self.at) - self.frame_at)
             .saturating_sub(buffer.len())
             .max(1)
     }
@@ -348,14 +348,11 @@ impl Decoder {
             let (rest, missing) = self.common_scalars(input);
             if missing > 0 {
                 let error = nom::Err::Incomplete(nom::Needed::new(missing));
-                return self.unfinished(buffer, rest, &error);
+                return self.unfinished(rest, &error);
             }
-            if self
-                .open
-                .last()
-                .is_some_and(|open| open.count == 0 && open.shape.is_counted())
-            {
-                done = self.close();
+            let whole = |open: &mut Open| open.count == 0 && open.shape.is_counted();
+            if let Some(closed) = self.open.pop_if(whole) {
+                done = self.close(closed);
                 continue;
             }
             if let Some(kind) = self.misplaced(rest) {
@@ -363,7 +360,7 @@ impl Decoder {
             }
             let (after, element) = match element(rest, &self.limits) {
                 Ok(parsed) => parsed,
-                Err(error) => return self.unfinished(buffer, rest, &error),
+                Err(error) => return self.unfinished(rest, &error),
             };
             let end = input.len() - after.len();
             self.charge_streamed(element)?;
@@ -420,7 +417,6 @@ impl Decoder {
             return true;
         }
         self.scanned += found.unwrap_or(input.len().saturating_sub(from));
-        self.needed = input.len() + 1;
         false
     }
 
@@ -469,12 +465,7 @@ impl Decoder {
 
     /// Notes why the element at `rest` is not whole, or fails.
     #[cold]
-    fn unfinished(
-        &mut self,
-        buffer: &[u8],
-        rest: &[u8],
-        error: &nom::Err<Fault>,
-    ) -> Result<bool, Stop> {
+    fn unfinished(&mut self, rest: &[u8], error: &nom::Err<Fault>) -> Result<bool, Stop> {
         let missing = match error {
             nom::Err::Incomplete(nom::Needed::Size(missing)) => missing.get(),
             nom::Err::Incomplete(nom::Needed::Unknown) => 1,
@@ -487,25 +478,18 @@ impl Decoder {
             }
         };
         let end = self.at + rest.len();
-        self.needed = end.saturating_add(missing);
         let in_line = line_break(rest).is_none_or(|at| at + 1 == rest.len());
         // Two bytes end a line, but the first of them may be wrong, which is then the fault to tell.
-        let bound_needed = if in_line { end + 1 } else { self.needed };
-        if bound_needed - self.frame_at > self.frame_bytes() {
+        self.needed = end.saturating_add(if in_line { 1 } else { missing });
+        if self.needed - self.frame_at > self.frame_bytes() {
             return Err(Stop {
                 kind: ErrorKind::FrameTooLong,
                 at: self.at,
             });
         }
-        if end < buffer.len() {
-            // The offsets of one call end here; the frame goes on when those before it are dropped.
-            self.needed = self.at;
-        }
-        if in_line {
-            self.needed = self.needed.min(end + 1);
-            if rest.len() >= LONG_LINE {
-                self.scanned = rest.len() - 1;
-            }
+        if in_line && rest.len() >= LONG_LINE {
+            // All but the last byte, which may be a CR.
+            self.scanned = rest.len() - 1;
         }
         Ok(false)
     }
@@ -643,40 +627,24 @@ impl Decoder {
         self.value_done()
     }
 
-    /// Counts a whole value in the aggregate that holds it: whether the frame is whole with it.
+    /// Counts a whole value in the aggregate that holds it, if any: otherwise it is the frame.
     fn value_done(&mut self) -> bool {
-        match self.open.last_mut() {
-            Some(open) if open.shape.is_counted() => {
-                open.count -= 1;
-                if open.count > 0 { false } else { self.close() }
-            }
-            Some(open) => {
-                open.count += 1;
-                false
-            }
-            None => true,
+        let Some(open) = self.open.last_mut() else {
+            return true;
+        };
+        if open.shape.is_counted() {
+            open.count -= 1;
+        } else {
+            open.count += 1;
         }
+        false
     }
 
-    /// Closes the innermost aggregate, which waits for no more, and those that waited for it alone: whether
-    /// the frame is whole then.
-    fn close(&mut self) -> bool {
-        while let Some(closed) = self.open.pop() {
-            let node = closed.node as usize;
-            self.nodes[node].next = (self.nodes.len() - node) as u32;
-            let Some(open) = self.open.last_mut() else {
-                break;
-            };
-            if !open.shape.is_counted() {
-                open.count += 1;
-                return false;
-            }
-            open.count -= 1;
-            if open.count > 0 {
-                return false;
-            }
-        }
-        true
+    /// Closes an aggregate that waits for no more: whether the frame is whole with it.
+    fn close(&mut self, closed: Open) -> bool {
+        let node = closed.node as usize;
+        self.nodes[node].next = (self.nodes.len() - node) as u32;
+        self.value_done()
     }
 
     /// The bound on a frame's bytes: a span counts them in 32 bits.
