@@ -248,9 +248,7 @@ impl Decoder {
         }
         if self.frame_node == self.nodes.len() {
             self.nodes.clear();
-            if self.nodes.capacity() > KEPT_NODES {
-                self.nodes.shrink_to(KEPT_NODES);
-            }
+            self.nodes.shrink_to(KEPT_NODES);
         } else {
             self.nodes.drain(..self.frame_node);
         }
@@ -346,7 +344,7 @@ impl Decoder {
         let mut done = false;
         while !done {
             let (rest, missing) = self.common_scalars(input);
-            if missing > 0 {
+            if missing != 0 {
                 let error = nom::Err::Incomplete(nom::Needed::new(missing));
                 return self.unfinished(rest, &error);
             }
@@ -384,7 +382,7 @@ impl Decoder {
             return (rest, 0);
         };
         let mut missing = 0;
-        while open.count > 0 {
+        while open.count != 0 {
             match common_scalar(rest, &self.limits) {
                 Ok(Scalar { kind, header, len }) => {
                     let start = input.len() - rest.len();
@@ -407,16 +405,13 @@ impl Decoder {
     fn line_ended(&mut self, input: &[u8]) -> bool {
         let from = self.at + self.scanned;
         let found = line_break(input.get(from..).unwrap_or_default());
-        let too_long = input.len() - self.at > self.limits.longest_line()
-            || input.len() + 2 > self.frame_at.saturating_add(self.frame_bytes());
-        // A last CR may go on to be CRLF; a last LF is wrong already.
-        if too_long
-            || found.is_some_and(|at| from + at + 1 < input.len() || input[from + at] == b'\n')
-        {
+        let longest = self.at.saturating_add(self.limits.longest_line());
+        let frame_end = self.frame_at.saturating_add(self.frame_bytes());
+        if found.is_some() || input.len() > longest || frame_end.saturating_sub(input.len()) < 2 {
             self.scanned = 0;
             return true;
         }
-        self.scanned += found.unwrap_or(input.len().saturating_sub(from));
+        self.scanned = input.len().saturating_sub(self.at);
         false
     }
 
@@ -478,7 +473,8 @@ impl Decoder {
             }
         };
         let end = self.at + rest.len();
-        let in_line = line_break(rest).is_none_or(|at| at + 1 == rest.len());
+        let searched = rest.split_last().map_or(rest, |(_, before)| before);
+        let in_line = line_break(searched).is_none();
         // Two bytes end a line, but the first of them may be wrong, which is then the fault to tell.
         self.needed = end.saturating_add(if in_line { 1 } else { missing });
         if self.needed - self.frame_at > self.frame_bytes() {
@@ -488,8 +484,8 @@ impl Decoder {
             });
         }
         if in_line && rest.len() >= LONG_LINE {
-            // All but the last byte, which may be a CR.
-            self.scanned = rest.len() - 1;
+            // The last byte may be a CR.
+            self.scanned = searched.len();
         }
         Ok(false)
     }

@@ -186,10 +186,8 @@ impl RequestDecoder {
         }
         if self.first_span == self.spans.len() {
             self.spans.clear();
-            if self.spans.capacity() > KEPT_SPANS {
-                self.spans.shrink_to(KEPT_SPANS);
-                self.ends.shrink_to(KEPT_SPANS);
-            }
+            self.spans.shrink_to(KEPT_SPANS);
+            self.ends.shrink_to(KEPT_SPANS);
         } else {
             self.spans.drain(..self.first_span);
             for span in &mut self.spans {
