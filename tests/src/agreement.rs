@@ -27,6 +27,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("hello", "tells of this connection and this process"),
     ("info", "tells of this process"),
     ("object|help", "our own sentences"),
+    (
+        "object|refcount",
+        "Redis shares small integers, but not those that COPY and the like made",
+    ),
     ("pubsub|help", "our own sentences"),
     (
         "pfselftest",
@@ -153,6 +157,8 @@ pub fn agree(call: &Call, ours: &Value, real: &Value) -> bool {
             }
         }
         "sort" | "sort_ro" if is_unsorted(call) => in_order(ours, 1) == in_order(real, 1),
+        // Redis lists them in another order where a count has more to it than digits.
+        "command|getkeys" | "command|getkeysandflags" => in_order(ours, 1) == in_order(real, 1),
         "hgetall" => in_order(ours, 2) == in_order(real, 2),
         "ttl" | "expiretime" => is_near(ours, real, 1),
         "pttl" | "pexpiretime" => is_near(ours, real, 1_500),

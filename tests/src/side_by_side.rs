@@ -294,7 +294,8 @@ impl Pair {
         if is_scan(&name) && !queueing {
             return self.scan(client, call, &name);
         }
-        if name.starts_with("sort") && self.real_type(client, call) == "+zset" {
+        // What a queued call will find is not known yet.
+        if name.starts_with("sort") && (queueing || self.real_type(client, call) == "+zset") {
             self.rebuilt.insert("+zset");
         }
         let population =
