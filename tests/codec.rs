@@ -1,4 +1,4 @@
-//! Drives every property of the codec and of the engine: with random bytes, and with the committed seeds of the fuzz targets.
+//! Drives every property of the codec, of the engine and of connections: with random bytes, and with the committed seeds of the fuzz targets.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,8 @@ use proptest::prop_oneof;
 use proptest::sample::select;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use tests::properties::{
-    ALL, Property, check, codec, decode, differential, encode, engine, request, roundtrip, split,
+    ALL, Property, check, codec, connection, decode, differential, encode, engine, request,
+    roundtrip, split,
 };
 use tests::random::Random;
 
@@ -18,6 +19,9 @@ const CASES: u32 = 4096;
 
 /// Cases for the engine, each of some dozen calls.
 const ENGINE_CASES: usize = 40;
+
+/// Cases for connections, each of some dozen pipelines.
+const CONNECTION_CASES: usize = 60;
 
 /// What frames and requests are made of.
 const ALPHABET: &[u8] = b"0123\r\n\r\n\r\n0011$*:+-,#_(!=%~>|;.? tfe\"\\'x";
@@ -85,6 +89,16 @@ fn the_engine_answers_whatever_is_asked() {
         let mut case = random.bytes(6_000);
         case[..2].copy_from_slice(&[b'0', b'0' + random.byte() % 2]);
         check(engine, &case);
+    }
+}
+
+#[test]
+fn connections_answer_what_the_engine_answers_however_bytes_are_cut() {
+    let mut random = Random::new(2);
+    for _ in 0..CONNECTION_CASES {
+        let mut case = random.bytes(3_000);
+        case[0] = b'1';
+        check(connection, &case);
     }
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use server::command::COMMANDS;
+use server::commands::COMMANDS;
 use tests::commands::callable;
 use tests::player::{play, version};
 use tests::server_process::{ServerProcess, real_server, server_under_test};

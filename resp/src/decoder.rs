@@ -131,6 +131,9 @@ fn common_scalar(input: &[u8], limits: &Limits) -> Result<Scalar, usize> {
     }
 }
 
+/// The most common frame.
+const OK: &[u8] = b"+OK\r\n";
+
 /// Bytes of an unfinished line from which on it isn't parsed again for each piece that arrives.
 const LONG_LINE: usize = 64;
 
@@ -309,7 +312,16 @@ impl Decoder {
         let input = &buffer[..buffer.len().min(u32::MAX as usize)];
         let mut rest = &input[self.at.min(input.len())..];
         let nodes_before = self.nodes.len();
-        for _ in 0..most {
+        let most_nodes = nodes_before.saturating_add(most);
+        let takes_ok = self.limits.line_bytes >= 2 && self.limits.frame_bytes >= OK.len();
+        while self.nodes.len() < most_nodes {
+            // A pipeline of writes is answered by many of these: nothing else has to be asked of them.
+            if takes_ok && let Some(after) = rest.strip_prefix(OK) {
+                let start = input.len() - rest.len();
+                self.nodes.push(Node::new(Kind::SimpleString, start, 1, 2));
+                rest = after;
+                continue;
+            }
             let Ok(Scalar { kind, header, len }) = common_scalar(rest, &self.limits) else {
                 break;
             };

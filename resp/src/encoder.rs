@@ -405,10 +405,16 @@ impl<'o, 'p, O: Output<'p> + ?Sized> Encoder<'o, O> {
     /// resp::Encoder::new(&mut output, resp::Protocol::Resp2).request(&["SET", "key", "value"]);
     /// assert_eq!(output, b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n");
     /// ```
+    #[inline]
     pub fn request<T: AsRef<[u8]>>(&mut self, arguments: &'p [T]) {
-        let mut arguments = arguments.iter().map(AsRef::as_ref);
-        let count = arguments.len();
-        let Some(first) = arguments.next() else {
+        self.bulk_strings(arguments);
+    }
+
+    /// A whole array of bulk strings. Costs less than its header and each [`bulk_string`](Self::bulk_string) by itself.
+    pub fn bulk_strings<T: AsRef<[u8]>>(&mut self, texts: &'p [T]) {
+        let mut texts = texts.iter().map(AsRef::as_ref);
+        let count = texts.len();
+        let Some(first) = texts.next() else {
             return self.header(b'*', 0);
         };
         // Each piece that an output takes has to wait for the length that the one before left: so the headers are
@@ -429,9 +435,9 @@ impl<'o, 'p, O: Output<'p> + ?Sized> Encoder<'o, O> {
             self.header(b'$', first.len());
         }
         self.output.put_payload(first);
-        for argument in arguments {
-            self.next_bulk_header(argument.len());
-            self.output.put_payload(argument);
+        for text in texts {
+            self.next_bulk_header(text.len());
+            self.output.put_payload(text);
         }
         self.output.put(b"\r\n");
     }

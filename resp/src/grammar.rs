@@ -481,6 +481,10 @@ pub(crate) fn line_break(input: &[u8]) -> Option<usize> {
 
 #[inline(never)]
 fn long_line_break(input: &[u8]) -> Option<usize> {
+    if input.len() < 8 {
+        // What a cut leaves of a header.
+        return input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    }
     memchr::memchr2(b'\r', b'\n', input)
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use crate::client_state::{ClientId, Waiting};
+use crate::client_state::Waiting;
+use crate::ids::ClientId;
 use crate::value::Blob;
 
 /// The queues of blocked clients.

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::client_state::ClientId;
+use crate::ids::ClientId;
 use crate::tracking::Change;
 use crate::value::Blob;
 

@@ -1,7 +1,8 @@
 //! What clients may take: output that they do not read, idle time, memory. Looked at by each tick.
 
-use crate::client_state::{Client, ClientId};
-use crate::engine::State;
+use crate::client_state::Client;
+use crate::ids::ClientId;
+use crate::state::State;
 use crate::time::Now;
 
 impl State {

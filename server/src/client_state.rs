@@ -4,27 +4,13 @@ use std::collections::BTreeSet;
 
 use resp::Protocol;
 
-use crate::command::Registered;
 use crate::effects::Request;
+use crate::ids::{ClientId, CommandId};
 use crate::output::Output;
 use crate::pubsub::Space;
 use crate::time::Now;
 use crate::tracking::Tracker;
 use crate::value::Blob;
-
-/// A client: its number, unique for ever and rising, and its place in the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId {
-    number: u64,
-    place: u32,
-}
-
-impl ClientId {
-    /// The number CLIENT ID answers.
-    pub fn number(self) -> u64 {
-        self.number
-    }
-}
 
 /// What the shell knows about a connection.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +49,7 @@ pub enum ReplyMode {
 #[derive(Debug, Default)]
 pub struct Transaction {
     /// The queued commands.
-    pub queue: Vec<(&'static Registered, Request)>,
+    pub queue: Vec<(CommandId, Request)>,
     /// Whether a command could not be queued, so that EXEC must refuse.
     pub aborted: bool,
 }
@@ -145,7 +131,7 @@ pub struct Client {
     /// CLIENT SETINFO LIB-VER.
     pub library_version: Blob,
     /// The last command.
-    pub last_command: Option<&'static Registered>,
+    pub last_command: Option<CommandId>,
     /// The open transaction.
     pub transaction: Option<Box<Transaction>>,
     /// How many commands EXEC runs right now, and their bytes.

@@ -18,17 +18,24 @@
 //! }
 //! ```
 
-use std::sync::LazyLock;
-
 use crate::args::Args;
-use crate::client_state::{Client, ClientId};
-use crate::commands;
+use crate::client_state::Client;
 use crate::effects::Request;
-use crate::engine::{Context, Now, State};
 use crate::fault::{Fault, Outcome};
-use crate::keyspace::Database;
+use crate::ids::{ClientId, CommandId};
+use crate::keyspace::{Database, Kind};
 use crate::reply::Reply;
+use crate::state::State;
+use crate::time::Now;
 use crate::usage::{self, Argument};
+
+mod flags;
+mod keys;
+mod table;
+
+pub use flags::Flags;
+pub use keys::{Keys, Place};
+pub use table::Commands;
 
 /// What runs a command.
 pub type Handler = fn(&mut Call<'_>) -> Outcome;
@@ -60,137 +67,10 @@ pub struct Command {
     pub aliases: &'static [&'static str],
     /// ACL categories besides those that follow from the flags and the family.
     pub categories: &'static [&'static str],
-}
-
-/// Command flags, a set of bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flags(u32);
-
-impl Flags {
-    /// No flag.
-    pub const NONE: Self = Self(0);
-    /// May change the keyspace.
-    pub const WRITE: Self = Self(1);
-    /// Reads the keyspace only.
-    pub const READONLY: Self = Self(1 << 1);
-    /// Refused while memory is over the limit.
-    pub const DENY_OOM: Self = Self(1 << 2);
-    /// For administrators.
-    pub const ADMIN: Self = Self(1 << 3);
-    /// Pub/sub.
-    pub const PUBSUB: Self = Self(1 << 4);
-    /// Not from scripts.
-    pub const NO_SCRIPT: Self = Self(1 << 5);
-    /// May block its client.
-    pub const BLOCKING: Self = Self(1 << 6);
-    /// Allowed while data is loaded.
-    pub const LOADING: Self = Self(1 << 7);
-    /// Allowed on a stale replica.
-    pub const STALE: Self = Self(1 << 8);
-    /// Constant or logarithmic time.
-    pub const FAST: Self = Self(1 << 9);
-    /// Allowed before AUTH.
-    pub const NO_AUTH: Self = Self(1 << 10);
-    /// Not allowed in MULTI.
-    pub const NO_MULTI: Self = Self(1 << 11);
-    /// The keys can't be told from positions alone.
-    pub const MOVABLE_KEYS: Self = Self(1 << 12);
-    /// Not shown by MONITOR.
-    pub const SKIP_MONITOR: Self = Self(1 << 13);
-    /// Not kept by SLOWLOG.
-    pub const SKIP_SLOWLOG: Self = Self(1 << 14);
-    /// Its effect is propagated though it writes no key (PUBLISH, scripts).
-    pub const MAY_REPLICATE: Self = Self(1 << 15);
-    /// In the ACL category `@dangerous`.
-    pub const DANGEROUS: Self = Self(1 << 16);
-    /// Allowed to a RESP2 client that is subscribed.
-    pub const SUBSCRIBED: Self = Self(1 << 17);
-    /// Runs at once inside MULTI instead of being queued.
-    pub const UNQUEUED: Self = Self(1 << 18);
-    /// Allowed while a script runs too long.
-    pub const ALLOW_BUSY: Self = Self(1 << 19);
-    /// Not allowed while data is loaded in the background.
-    pub const NO_ASYNC_LOADING: Self = Self(1 << 20);
-    /// Given to clients whose arguments carry passwords: never logged.
-    pub const SENSITIVE: Self = Self(1 << 21);
-
-    /// Whether any bit of `other` is set.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The names COMMAND INFO prints, in its order.
-    pub fn names(self) -> Vec<&'static str> {
-        const NAMES: [(Flags, &str); 17] = [
-            (Flags::WRITE, "write"),
-            (Flags::READONLY, "readonly"),
-            (Flags::DENY_OOM, "denyoom"),
-            (Flags::ADMIN, "admin"),
-            (Flags::PUBSUB, "pubsub"),
-            (Flags::NO_SCRIPT, "noscript"),
-            (Flags::BLOCKING, "blocking"),
-            (Flags::LOADING, "loading"),
-            (Flags::STALE, "stale"),
-            (Flags::SKIP_MONITOR, "skip_monitor"),
-            (Flags::SKIP_SLOWLOG, "skip_slowlog"),
-            (Flags::FAST, "fast"),
-            (Flags::NO_AUTH, "no_auth"),
-            (Flags::NO_MULTI, "no_multi"),
-            (Flags::MOVABLE_KEYS, "movablekeys"),
-            (Flags::ALLOW_BUSY, "allow_busy"),
-            (Flags::NO_ASYNC_LOADING, "no_async_loading"),
-        ];
-        NAMES
-            .iter()
-            .filter(|(flag, _)| self.has(*flag))
-            .map(|(_, name)| *name)
-            .collect()
-    }
-}
-
-/// Where keys stand among the arguments, the name being argument 0.
-#[derive(Clone, Copy, Debug)]
-pub struct Keys {
-    /// How they are found.
-    pub place: Place,
-    /// How they are used, in COMMAND's words (`RW access update`); empty where the command's flags tell it.
-    pub access: &'static str,
-}
-
-/// How keys are found.
-#[derive(Clone, Copy, Debug)]
-pub enum Place {
-    /// From `first` to `last` (negative: counted from the end) in steps of `step`.
-    Range {
-        /// The first key's position.
-        first: usize,
-        /// The last key's position; -1 is the last argument.
-        last: i32,
-        /// The distance between two keys.
-        step: usize,
-    },
-    /// A count at `position`, that many keys behind it.
-    Counted {
-        /// The position of the count.
-        position: usize,
-    },
-    /// From behind a keyword on, up to half of what follows it (`limit` 2: XREAD's STREAMS), or one key (`limit` 0).
-    Keyword {
-        /// The keyword in upper case.
-        keyword: &'static str,
-        /// Where the search starts.
-        from: usize,
-        /// As `limit` of Redis' range: 0 for one key, 2 for half of what follows.
-        limit: usize,
-    },
-    /// A function over all arguments that gives the keys' positions.
-    Custom(fn(&[&[u8]]) -> Vec<usize>),
+    /// Tips of COMMAND INFO for clients and proxies, with a space between two.
+    pub tips: &'static str,
+    /// Of a deprecated command: since which version, and what to call instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
 }
 
 impl Command {
@@ -209,6 +89,8 @@ impl Command {
             subcommands: &[],
             aliases: &[],
             categories: &[],
+            tips: "",
+            deprecated: None,
         }
     }
 
@@ -361,6 +243,21 @@ impl Command {
         Self { aliases, ..self }
     }
 
+    /// Tips for clients and proxies, such as `nondeterministic_output request_policy:all_shards`.
+    #[must_use]
+    pub const fn tips(self, tips: &'static str) -> Self {
+        Self { tips, ..self }
+    }
+
+    /// Is deprecated since a version in favour of another call.
+    #[must_use]
+    pub const fn deprecated(self, since: &'static str, instead: &'static str) -> Self {
+        Self {
+            deprecated: Some((since, instead)),
+            ..self
+        }
+    }
+
     /// Further ACL categories, without `@`.
     #[must_use]
     pub const fn categories(self, categories: &'static [&'static str]) -> Self {
@@ -394,8 +291,8 @@ pub struct Registered {
     pub words: usize,
     /// The usage line, parsed.
     pub arguments: Vec<Argument>,
-    /// Its place in [`Commands::all`], dense: statistics are kept by it.
-    pub index: usize,
+    /// Its place in [`Commands::all`].
+    pub id: CommandId,
     /// The subcommands' places.
     pub children: std::ops::Range<usize>,
     /// Of a command whose keys go on to its last argument: the first one's position, and the step from key to key.
@@ -403,6 +300,58 @@ pub struct Registered {
 }
 
 impl Registered {
+    /// A line of the table, with what is derived from it.
+    fn new(
+        command: &'static Command,
+        family: &'static Family,
+        container: Option<&'static Command>,
+        index: usize,
+    ) -> Self {
+        let words = 1 + usize::from(container.is_some());
+        let arguments = usage::parse(command.usage).unwrap_or_default();
+        let arity = if command.arity == 0 {
+            usage::arity(words, &arguments)
+        } else {
+            command.arity
+        };
+        let name = match container {
+            Some(container) => format!("{}|{}", container.name, command.name).to_ascii_lowercase(),
+            None => command.name.to_ascii_lowercase(),
+        };
+        let many_keys = match command.keys.first() {
+            Some(Some(Keys {
+                place:
+                    Place::Range {
+                        first,
+                        last: -1,
+                        step,
+                    },
+                ..
+            })) => Some((*first, (*step).max(1))),
+            _ => None,
+        };
+        Self {
+            command,
+            family,
+            name,
+            arity,
+            words,
+            arguments,
+            id: CommandId(index as u16),
+            children: 0..0,
+            many_keys,
+        }
+    }
+
+    /// Refuses a call with a wrong number of arguments, the name included.
+    pub(crate) fn check_arity(&self, args: &[&[u8]]) -> Result<(), Fault> {
+        if self.accepts(args.len()) {
+            Ok(())
+        } else {
+            Err(Fault::wrong_arity(&self.name))
+        }
+    }
+
     /// Whether a call with `len` arguments, the name included, has the right number.
     pub fn accepts(&self, len: usize) -> bool {
         let len = i64::try_from(len).unwrap_or(i64::MAX);
@@ -474,7 +423,7 @@ impl Registered {
         let mut found = Vec::new();
         for keys in self.command.keys.iter().flatten() {
             let access = self.access(keys);
-            for position in positions(keys.place, args)? {
+            for position in keys.place.positions(args)? {
                 found.push((position, access));
             }
         }
@@ -491,206 +440,17 @@ impl Registered {
     }
 }
 
-fn positions(place: Place, args: &[&[u8]]) -> Option<Vec<usize>> {
-    match place {
-        Place::Range { first, last, step } => {
-            let last = if last < 0 {
-                args.len().checked_sub(last.unsigned_abs() as usize)?
-            } else {
-                last as usize
-            };
-            (first <= last && last < args.len())
-                .then(|| (first..=last).step_by(step.max(1)).collect())
-        }
-        Place::Counted { position } => {
-            let count = crate::args::parse_i64(args.get(position)?).filter(|count| *count > 0)?;
-            let last = position.checked_add(usize::try_from(count).ok()?)?;
-            (last < args.len()).then(|| (position + 1..=last).collect())
-        }
-        Place::Keyword {
-            keyword,
-            from,
-            limit,
-        } => {
-            let at =
-                (from..args.len()).find(|at| args[*at].eq_ignore_ascii_case(keyword.as_bytes()));
-            let Some(at) = at else {
-                return Some(Vec::new());
-            };
-            let count = if limit > 1 {
-                (args.len() - at - 1) / limit
-            } else {
-                1
-            };
-            // With nothing behind it the keyword names no key.
-            Some(
-                (at + 1..=at + count)
-                    .filter(|at| *at < args.len())
-                    .collect(),
-            )
-        }
-        Place::Custom(positions) => Some(positions(args)),
-    }
-}
-
-/// Every command, by name in any case: O(1), no allocation.
-#[derive(Debug)]
-pub struct Commands {
-    all: Vec<Registered>,
-    /// Open addressing over lower-case names; `u16::MAX` is free.
-    buckets: Vec<u16>,
-    names: Vec<(Vec<u8>, u16)>,
-}
-
-/// The one table, built at its first use.
-pub static COMMANDS: LazyLock<Commands> = LazyLock::new(Commands::build);
-
-impl Commands {
-    fn build() -> Self {
-        let mut all: Vec<Registered> = Vec::new();
-        let mut names = Vec::new();
-        for family in commands::FAMILIES {
-            for command in family.commands {
-                let at = all.len();
-                all.push(registered(command, family, None, at));
-                for child in command.subcommands {
-                    all.push(registered(child, family, Some(command), all.len()));
-                }
-                all[at].children = at + 1..all.len();
-                for name in std::iter::once(&command.name).chain(command.aliases) {
-                    names.push((name.to_ascii_lowercase().into_bytes(), at as u16));
-                }
-            }
-        }
-        let mut buckets = vec![u16::MAX; (names.len() * 4).next_power_of_two().max(16)];
-        let mask = buckets.len() - 1;
-        for (index, (name, _)) in names.iter().enumerate() {
-            let mut at = hash(name) & mask;
-            while buckets[at] != u16::MAX {
-                at = (at + 1) & mask;
-            }
-            buckets[at] = index as u16;
-        }
-        Self {
-            all,
-            buckets,
-            names,
-        }
-    }
-
-    /// Every command, each container directly before its subcommands.
-    pub fn all(&self) -> &[Registered] {
-        &self.all
-    }
-
-    /// The commands that are no subcommands.
-    pub fn top_level(&self) -> impl Iterator<Item = &Registered> {
-        self.all.iter().filter(|registered| registered.words == 1)
-    }
-
-    /// The subcommands of a container.
-    pub fn children(&self, container: &Registered) -> &[Registered] {
-        &self.all[container.children.clone()]
-    }
-
-    /// The command of that name, a container included.
-    pub fn lookup(&self, name: &[u8]) -> Option<&Registered> {
-        let mask = self.buckets.len() - 1;
-        let mut at = hash(name) & mask;
-        loop {
-            let (known, index) = self.names.get(usize::from(self.buckets[at]))?;
-            if known.eq_ignore_ascii_case(name) {
-                return self.all.get(usize::from(*index));
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    /// The command that `args` call, subcommands resolved.
-    ///
-    /// # Errors
-    /// The unknown command, the unknown subcommand, or a container called without one.
-    pub fn resolve(&self, args: &[&[u8]]) -> Result<&Registered, Fault> {
-        let name = args.first().copied().unwrap_or_default();
-        let found = self
-            .lookup(name)
-            .ok_or_else(|| Fault::unknown_command(args))?;
-        if found.children.is_empty() {
-            return Ok(found);
-        }
-        let Some(word) = args.get(1) else {
-            return Ok(found);
-        };
-        let children = self.children(found);
-        let child = children
-            .iter()
-            .find(|child| child.command.name.as_bytes().eq_ignore_ascii_case(word));
-        child.ok_or_else(|| Fault::unknown_subcommand(&found.name, word))
-    }
-
-    /// The command called `name` as COMMAND INFO takes it: `get`, `config|get`.
-    pub fn by_full_name(&self, name: &[u8]) -> Option<&Registered> {
-        let mut words = name.splitn(2, |byte| *byte == b'|');
-        let found = self.lookup(words.next()?)?;
-        match words.next() {
-            None => Some(found),
-            Some(word) => {
-                let children = self.children(found).iter();
-                children
-                    .into_iter()
-                    .find(|child| child.command.name.as_bytes().eq_ignore_ascii_case(word))
-            }
-        }
-    }
-}
-
-fn registered(
-    command: &'static Command,
-    family: &'static Family,
-    container: Option<&'static Command>,
-    index: usize,
-) -> Registered {
-    let words = 1 + usize::from(container.is_some());
-    let arguments = usage::parse(command.usage).unwrap_or_default();
-    let arity = if command.arity == 0 {
-        usage::arity(words, &arguments)
-    } else {
-        command.arity
-    };
-    let name = match container {
-        Some(container) => format!("{}|{}", container.name, command.name).to_ascii_lowercase(),
-        None => command.name.to_ascii_lowercase(),
-    };
-    let many_keys = match command.keys.first() {
-        Some(Some(Keys {
-            place:
-                Place::Range {
-                    first,
-                    last: -1,
-                    step,
-                },
-            ..
-        })) => Some((*first, (*step).max(1))),
-        _ => None,
-    };
-    Registered {
-        command,
-        family,
-        name,
-        arity,
-        words,
-        arguments,
-        index,
-        children: 0..0,
-        many_keys,
-    }
-}
-
-/// FNV-1a over the name folded to lower case; the table is our own, so nobody can flood it.
-fn hash(name: &[u8]) -> usize {
-    name.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193)
-    }) as usize
+/// Why a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// A client called it.
+    Client,
+    /// EXEC runs its queue.
+    Transaction,
+    /// A script calls it.
+    Script,
+    /// A key that a blocked client waits for became ready.
+    Retry,
 }
 
 /// One running command: what a handler sees of the world.
@@ -712,6 +472,8 @@ pub struct Call<'a> {
     pub now: Now,
     /// The command's line.
     pub command: &'static Registered,
+    /// All commands.
+    pub commands: &'static Commands,
     /// Why it runs.
     pub context: Context,
 }
@@ -757,7 +519,7 @@ impl<'a> Call<'a> {
     ///
     /// `timeout_ms` is `None` for ever. Where waiting is not possible ([`may_block`](Self::may_block)), and when the
     /// time is over, a null array is the reply.
-    pub fn block(&mut self, keys: &[&[u8]], kind: crate::keyspace::Kind, timeout_ms: Option<u64>) {
+    pub fn block(&mut self, keys: &[&[u8]], kind: Kind, timeout_ms: Option<u64>) {
         if !self.may_block() {
             return self.reply.null_array();
         }
@@ -771,17 +533,22 @@ impl<'a> Call<'a> {
             .block(self.id, self.db.index(), keys, kind, deadline, request);
     }
 
-    /// Runs another command of the same client into the same reply (EXEC, scripts).
-    pub fn run(&mut self, args: &[&[u8]], context: Context) {
-        let (id, now) = (self.id, self.now);
-        crate::engine::run(
-            self.db.keyspace(),
-            self.state,
-            id,
-            args,
-            &mut self.reply,
-            now,
-            context,
-        );
+    /// Answers HELP for the container of this command, from the lines of its subcommands.
+    pub fn help(&mut self) {
+        let container = self.command.name.split('|').next().unwrap_or_default();
+        let Some(found) = self.commands.lookup(container.as_bytes()) else {
+            return self.reply.null();
+        };
+        let children = self.commands.children(found);
+        let title = container.to_ascii_uppercase();
+        self.reply.array(1 + 2 * children.len());
+        self.reply.simple(&format!(
+            "{title} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+        ));
+        for child in children {
+            let (name, usage) = (child.command.name, child.command.usage);
+            self.reply.simple(format!("{name} {usage}").trim_end());
+            self.reply.simple(&format!("    {}", child.command.summary));
+        }
     }
 }

@@ -2,7 +2,12 @@
 //!
 //! A new family is a file with `pub(super) const COMMANDS: &[Command]` and a line in [`FAMILIES`].
 
-use crate::command::Family;
+use std::sync::LazyLock;
+
+use crate::command::{Commands, Family};
+use crate::keyspace::Keyspace;
+use crate::state::State;
+use crate::time::Now;
 
 mod bits;
 mod cluster;
@@ -32,6 +37,14 @@ mod strings;
 mod tracking;
 mod transactions;
 mod wait;
+
+/// The one table, built at its first use.
+pub static COMMANDS: LazyLock<Commands> = LazyLock::new(|| Commands::new(FAMILIES));
+
+/// Every section of INFO.
+pub(crate) fn info(state: &State, keyspace: &Keyspace, now: Now) -> String {
+    info::everything(state, keyspace, now)
+}
 
 /// Every family.
 pub static FAMILIES: &[Family] = &[

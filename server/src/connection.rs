@@ -13,9 +13,11 @@ use std::task::{Context, Poll, Waker, ready};
 use resp::{ErrorKind, Limits, RequestDecoder};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::client_state::{ClientId, Peer};
+use crate::client_state::Peer;
 use crate::effects::Request;
 use crate::engine::{Engine, Flow};
+use crate::ids::ClientId;
+use crate::keyspace::Ahead;
 use crate::output::Output;
 pub use crate::shared::Shared;
 use crate::shared::Wake;
@@ -58,10 +60,10 @@ where
 {
     let wake = Arc::new(Wake::default());
     let id = shared.connect(peer, Arc::clone(&wake));
-    let session = Session { shared, id };
-    let limits = session.shared.with(|engine, _| limits(engine, id));
+    let limits = shared.with(|engine, _| limits(engine, id));
     let mut connection = Connection {
-        session,
+        shared,
+        id,
         stream,
         wake,
         waker: None,
@@ -79,24 +81,13 @@ where
     connection.run().await
 }
 
-/// Disconnects the client when it is dropped.
-struct Session {
-    shared: Arc<Shared>,
-    id: ClientId,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.shared.disconnect(self.id);
-    }
-}
-
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts, not states of one machine"
 )]
 struct Connection<S> {
-    session: Session,
+    shared: Arc<Shared>,
+    id: ClientId,
     stream: S,
     wake: Arc<Wake>,
     /// What `wake` wakes.
@@ -149,6 +140,15 @@ impl Traffic {
     }
 }
 
+/// Disconnects the client however the connection ends.
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        let (id, traffic) = (self.id, &mut self.traffic);
+        self.shared
+            .disconnect(id, |engine| traffic.report(engine, id, (0, 0)));
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run(&mut self) -> io::Result<()> {
         loop {
@@ -177,8 +177,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.poll_output(context)?.is_pending() {
                 if self.wake.listen(context, &mut self.waker) {
                     self.outbox_due = true;
-                    let id = self.session.id;
-                    if self.session.shared.with(|engine, _| engine.is_killed(id)) {
+                    let id = self.id;
+                    if self.shared.with(|engine, _| engine.is_killed(id)) {
                         return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                     }
                 }
@@ -223,9 +223,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn report_buffers(&mut self) {
         let buffered = (self.input.len(), self.output.len());
         if self.traffic.buffered != buffered {
-            let (id, traffic) = (self.session.id, &mut self.traffic);
-            self.session
-                .shared
+            let (id, traffic) = (self.id, &mut self.traffic);
+            self.shared
                 .with(|engine, _| traffic.report(engine, id, buffered));
         }
     }
@@ -236,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.woken();
             return Poll::Ready(Ok(true));
         }
-        let draining = self.session.shared.is_draining();
+        let draining = self.shared.is_draining();
         if draining && !self.looks_last {
             // The runtime learns what the socket has received only between the turns of its tasks.
             self.looks_last = true;
@@ -296,9 +295,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Fetches what the engine has for this client.
     fn woken(&mut self) {
-        let (id, output) = (self.session.id, &mut self.output);
+        let (id, output) = (self.id, &mut self.output);
         let (flow, killed) = self
-            .session
             .shared
             .with(|engine, _| (engine.outbox(id, output), engine.is_killed(id)));
         if killed {
@@ -310,9 +308,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn run_backlog(&mut self) {
-        let (id, output, backlog) = (self.session.id, &mut self.output, &mut self.backlog);
+        let (id, output, backlog) = (self.id, &mut self.output, &mut self.backlog);
         let high = high_bytes(self.decoder.limits());
-        let (flow, wanted) = self.session.shared.with(|engine, now| {
+        let (flow, wanted) = self.shared.with(|engine, now| {
             let mut flow = Flow::Continue;
             for _ in 0..BATCH_REQUESTS {
                 let Some(request) = backlog.pop() else { break };
@@ -346,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Decodes and runs the whole requests at the start of `input`; gives how many bytes they took.
     fn run_requests(&mut self, input: &[u8]) -> usize {
-        let (id, output, backlog) = (self.session.id, &mut self.output, &mut self.backlog);
+        let (id, output, backlog) = (self.id, &mut self.output, &mut self.backlog);
         let mut wanted = *self.decoder.limits();
         let high = high_bytes(&wanted);
         let requests = match self.decoder.decode(input) {
@@ -374,14 +372,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let unread = input.len() - consumed;
         let mut flow = Flow::Continue;
         while flow == Flow::Continue && !pending.is_empty() && output.len() < high {
-            flow = self.session.shared.with(|engine, now| {
+            flow = self.shared.with(|engine, now| {
                 traffic.report(engine, id, (unread, output.len()));
                 if pending.len() > 1 {
-                    let keys = pending.iter().take(BATCH_REQUESTS);
-                    engine.warm(id, keys.filter_map(|request| request.get(1)));
+                    engine.warm(id, pending.iter().take(BATCH_REQUESTS).filter_map(ahead));
                 }
                 let mut flow = Flow::Continue;
-                for request in pending.by_ref().take(BATCH_REQUESTS) {
+                for left in (0..pending.len().min(BATCH_REQUESTS)).rev() {
+                    let Some(request) = pending.next() else { break };
+                    engine.expect_more(left > 0);
                     let mut few = [&[][..]; FEW_ARGUMENTS];
                     let args = gather(request, &mut few, &mut many);
                     flow = engine.execute(id, args, output, now);
@@ -392,6 +391,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         break;
                     }
                 }
+                engine.end_batch();
                 wanted = limits(engine, id);
                 if flow == Flow::Close && engine.is_killed(id) {
                     output.clear();
@@ -419,6 +419,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.undecoded = true;
         }
     }
+}
+
+/// What is looked up for a request, if it is anything.
+fn ahead(request: resp::RequestRef<'_>) -> Option<Ahead<'_>> {
+    Some(Ahead {
+        key: request.get(1)?,
+        element: request.get(2).unwrap_or_default(),
+        last: request.get(request.len() - 1).unwrap_or_default(),
+    })
 }
 
 /// The arguments of a request, in `few` where there is room.

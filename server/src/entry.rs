@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::access::AccessClock;
-use crate::value::{Hash, List, Set, SortedSet, Str};
+use crate::value::{Hash, List, Set, SortedSet, Steps, Str};
 
 /// The expiry of a key that never expires.
 pub(crate) const NEVER: i64 = i64::MAX;
@@ -60,6 +60,21 @@ impl Kind {
 }
 
 impl Value {
+    /// The table that a lookup of an element goes through, if it does, and which of a call's arguments is the element:
+    /// the second or the last.
+    pub(crate) fn steps<'a>(
+        &self,
+        second: &'a [u8],
+        last: &'a [u8],
+    ) -> Option<(&dyn Steps, &'a [u8])> {
+        match self {
+            Self::Hash(hash) => Some((hash.steps()?, second)),
+            Self::Set(set) => Some((set.steps()?, second)),
+            Self::SortedSet(set) => Some((set.steps()?, last)),
+            Self::String(_) | Self::List(_) => None,
+        }
+    }
+
     /// Its type.
     pub fn kind(&self) -> Kind {
         match self {

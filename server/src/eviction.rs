@@ -1,8 +1,8 @@
 //! `maxmemory`: which keys go when memory is short.
 
 use crate::config::Config;
-use crate::engine::State;
 use crate::keyspace::Keyspace;
+use crate::state::State;
 use crate::time::Now;
 use crate::value::Blob;
 

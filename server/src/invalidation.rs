@@ -1,9 +1,10 @@
 //! Telling clients that cache keys what changed.
 
 use crate::changes::Changes;
-use crate::client_state::{Client, ClientId};
-use crate::command::{Flags, Registered};
-use crate::engine::{Context, State};
+use crate::client_state::Client;
+use crate::command::{Context, Flags, Registered};
+use crate::ids::ClientId;
+use crate::state::State;
 use crate::tracking::Tracker;
 use crate::value::Blob;
 

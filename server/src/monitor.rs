@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::client_state::{Client, ClientId};
-use crate::command::Registered;
+use crate::client_state::Client;
+use crate::command::{Context, Registered};
 use crate::config::Config;
-use crate::engine::{Context, State};
+use crate::ids::ClientId;
+use crate::state::State;
 use crate::time::Now;
 
 /// Stands for an argument that is a secret.

@@ -502,7 +502,8 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
         }),
     ),
     stored("disable-thp", "yes", Kind::Bool).immutable(),
-    stored("tls-port", "0", PORT).immutable(),
+    stored("metrics-port", "0", PORT).immutable(),
+    stored("tls-port", "0", PORT),
     stored("tls-cert-file", "", Kind::Text).immutable(),
     stored("tls-key-file", "", Kind::Text).immutable(),
     stored("tls-ca-cert-file", "", Kind::Text).immutable(),
@@ -510,8 +511,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
         "tls-auth-clients",
         "yes",
         Kind::Choice(&["no", "yes", "optional"]),
-    )
-    .immutable(),
+    ),
 ];
 
 const WHOM: &[&str] = &["no", "yes", "local"];

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::client_state::ClientId;
+use crate::ids::ClientId;
 use crate::value::{Blob, glob};
 
 /// The three name spaces of subscriptions.
@@ -90,7 +90,8 @@ impl PubSub {
         self.channels.is_empty() && self.patterns.is_empty() && self.shard_channels.is_empty()
     }
 
-    /// Channels with at least one subscriber, those that match `pattern` where there is one.
+    /// Channels with at least one subscriber, those that match `pattern` where there is one, in order: what is answered
+    /// does not depend on chance.
     pub fn active(&self, space: Space, pattern: Option<&[u8]>) -> Vec<Blob> {
         let by_name = if space == Space::Shard {
             &self.shard_channels
@@ -98,7 +99,9 @@ impl PubSub {
             &self.channels
         };
         let wanted = |name: &&Blob| pattern.is_none_or(|pattern| glob::matches(pattern, name));
-        by_name.keys().filter(wanted).cloned().collect()
+        let mut names: Vec<Blob> = by_name.keys().filter(wanted).cloned().collect();
+        names.sort();
+        names
     }
 
     /// Direct subscribers of a channel.

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use resp::{Encoder, Protocol};
 
-use crate::command::{COMMANDS, Registered};
 use crate::fault::Fault;
 use crate::output::{Mark, Output, SHARED_FROM_BYTES};
 use crate::value::Element;
@@ -211,27 +210,14 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The help of a container, made from the lines of its subcommands' table.
-    pub fn help_of(&mut self, help: &Registered) {
-        let container = help.name.split('|').next().unwrap_or_default();
-        let Some(found) = COMMANDS.lookup(container.as_bytes()) else {
-            return self.null();
-        };
-        let children = COMMANDS.children(found);
-        let title = container.to_ascii_uppercase();
-        self.array(1 + 2 * children.len());
-        self.simple(&format!(
-            "{title} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-        ));
-        for child in children {
-            self.simple(format!("{} {}", child.command.name, child.command.usage).trim_end());
-            self.simple(&format!("    {}", child.command.summary));
-        }
-    }
-
     /// The present end: for an aggregate whose length is known only afterwards.
     pub fn mark(&self) -> Mark {
         self.out.mark()
+    }
+
+    /// Bytes written behind `mark`, but for large payloads that are not copied.
+    pub fn len_since(&self, mark: Mark) -> usize {
+        self.out.len_since(mark)
     }
 
     /// Drops everything written behind `mark`.

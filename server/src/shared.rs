@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::client_state::{ClientId, Peer};
+use crate::client_state::Peer;
 use crate::engine::{Engine, Now};
 use crate::host::Host;
+use crate::ids::ClientId;
 
 /// The engine behind its lock, shared by all threads.
 ///
@@ -16,6 +17,7 @@ use crate::host::Host;
 #[derive(Debug)]
 pub struct Shared {
     inner: Mutex<Inner>,
+    clock: fn() -> Now,
     draining: AtomicBool,
     connections: AtomicUsize,
 }
@@ -37,11 +39,17 @@ impl Shared {
             clock: Some(monotonic_us),
             ..Host::observe()
         };
+        Self::over(engine, now)
+    }
+
+    /// An engine that is there already, under a clock of one's own.
+    pub fn over(engine: Engine, clock: fn() -> Now) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 engine,
                 connections: HashMap::new(),
             }),
+            clock,
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
         }
@@ -49,7 +57,7 @@ impl Shared {
 
     /// Runs `work` on the engine, wakes whom it woke, and frees what it removed outside the lock.
     pub fn with<T>(&self, work: impl FnOnce(&mut Engine, Now) -> T) -> T {
-        let now = now();
+        let now = (self.clock)();
         let mut inner = self.lock();
         let result = work(&mut inner.engine, now);
         inner.wake();
@@ -92,15 +100,17 @@ impl Shared {
     }
 
     pub(crate) fn connect(&self, peer: Peer, wake: Arc<Wake>) -> ClientId {
-        let now = now();
+        let now = (self.clock)();
         let mut inner = self.lock();
         let id = inner.engine.connect(peer, now);
         inner.connections.insert(id, wake);
         id
     }
 
-    pub(crate) fn disconnect(&self, id: ClientId) {
+    /// Removes a client, after `last` has been done for it.
+    pub(crate) fn disconnect(&self, id: ClientId, last: impl FnOnce(&mut Engine)) {
         let mut inner = self.lock();
+        last(&mut inner.engine);
         inner.engine.disconnect(id);
         inner.connections.remove(&id);
         inner.wake();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::command::Registered;
 use crate::fault::Fault;
+use crate::ids::CommandId;
 use crate::latency::Histogram;
 use crate::time::Now;
 
@@ -16,8 +16,8 @@ pub struct CommandStats {
     pub rejected: u64,
     /// Times it ran and failed.
     pub failed: u64,
-    /// Microseconds it took, where the shell lends its clock.
-    pub usec: u64,
+    /// Nanoseconds it took, where the shell lends its clock.
+    pub nsec: u64,
     /// What single calls took, where `latency-tracking` is on.
     pub latencies: Histogram,
 }
@@ -47,7 +47,7 @@ pub struct Stats {
     pub expire_us: u64,
     /// Errors by code.
     pub by_code: BTreeMap<Vec<u8>, u64>,
-    /// By [`Registered::index`].
+    /// By [`CommandId::index`].
     pub by_command: Vec<CommandStats>,
     /// The rates of the last second.
     pub rates: Rates,
@@ -90,33 +90,31 @@ impl Stats {
         *self = Self::new(self.by_command.len());
     }
 
-    /// A command ran and took `took_us` microseconds, which its histogram gets where `measured`.
-    pub(crate) fn called(
-        &mut self,
-        registered: &Registered,
-        fault: Option<&Fault>,
-        took_us: u64,
-        measured: bool,
-    ) {
+    /// A command ran.
+    pub(crate) fn called(&mut self, command: CommandId, fault: Option<&Fault>) {
         self.commands += 1;
-        if let Some(stats) = self.by_command.get_mut(registered.index) {
+        if let Some(stats) = self.by_command.get_mut(command.index()) {
             stats.calls += 1;
             stats.failed += u64::from(fault.is_some());
-            stats.usec += took_us;
-            if measured {
-                stats.latencies.add(took_us);
-            }
         }
         if let Some(fault) = fault {
             self.error(fault);
         }
     }
 
+    /// A call took so long, which its command's histogram gets where `measured`.
+    pub(crate) fn took(&mut self, command: CommandId, took_ns: u64, measured: bool) {
+        if let Some(stats) = self.by_command.get_mut(command.index()) {
+            stats.nsec += took_ns;
+            if measured {
+                stats.latencies.add(took_ns / 1000);
+            }
+        }
+    }
+
     /// A command was refused.
-    pub(crate) fn rejected(&mut self, registered: Option<&Registered>, fault: &Fault) {
-        if let Some(stats) =
-            registered.and_then(|registered| self.by_command.get_mut(registered.index))
-        {
+    pub(crate) fn rejected(&mut self, command: Option<CommandId>, fault: &Fault) {
+        if let Some(stats) = command.and_then(|command| self.by_command.get_mut(command.index())) {
             stats.rejected += 1;
         }
         self.error(fault);

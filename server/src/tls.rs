@@ -15,17 +15,15 @@ use tokio_rustls::server::TlsStream;
 use crate::config::Config;
 
 /// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Turns connections into encrypted ones.
-#[derive(Clone)]
-pub struct Tls(TlsAcceptor);
+/// Values of `tls-auth-clients`, in the order in which [`Tls`] has them.
+const ASKING: [&str; 3] = ["no", "optional", "yes"];
 
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tls").finish_non_exhaustive()
-    }
-}
+/// Turns connections into encrypted ones, asking for certificates as `tls-auth-clients` says at that time; what needs a
+/// `tls-ca-cert-file` is missing where there is none.
+#[derive(Clone, Debug)]
+pub struct Tls([Option<Handshake>; ASKING.len()]);
 
 impl Tls {
     /// Reads `tls-cert-file`, `tls-key-file` and, unless `tls-auth-clients` is `no`, `tls-ca-cert-file`, all PEM.
@@ -37,34 +35,74 @@ impl Tls {
             .map_err(|reason| format!("Failed to load tls-cert-file: {reason}"))?;
         let key = PrivateKeyDer::from_pem_file(file(config, "tls-key-file")?)
             .map_err(|reason| format!("Failed to load tls-key-file: {reason}"))?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|reason| reason.to_string())?;
         let asks = config.value("tls-auth-clients").unwrap_or_default();
-        let builder = if asks == b"no" {
-            builder.with_no_client_auth()
-        } else {
-            let roots = roots(&file(config, "tls-ca-cert-file")?)
-                .map_err(|reason| format!("Failed to load tls-ca-cert-file: {reason}"))?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            let verifier = if asks == b"optional" {
+        let roots = match file(config, "tls-ca-cert-file") {
+            Ok(path) => Some(Arc::new(roots(&path).map_err(|reason| {
+                format!("Failed to load tls-ca-cert-file: {reason}")
+            })?)),
+            Err(_) if asks == b"no" => None,
+            Err(missing) => return Err(missing),
+        };
+        let mut handshakes = [None, None, None];
+        for (asks, handshake) in ASKING.iter().zip(&mut handshakes) {
+            if *asks == "no" || roots.is_some() {
+                let server = server(asks, roots.as_ref(), certificates.clone(), key.clone_key())?;
+                *handshake = Some(Handshake(TlsAcceptor::from(Arc::new(server))));
+            }
+        }
+        Ok(Self(handshakes))
+    }
+
+    /// What shakes hands where `tls-auth-clients` is `asks`.
+    pub(crate) fn asking(&self, asks: &[u8]) -> Option<Handshake> {
+        let at = ASKING.iter().position(|known| known.as_bytes() == asks)?;
+        self.0.get(at)?.clone()
+    }
+}
+
+/// One way to shake hands.
+#[derive(Clone)]
+pub(crate) struct Handshake(TlsAcceptor);
+
+impl std::fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handshake").finish_non_exhaustive()
+    }
+}
+
+impl Handshake {
+    /// Does so with a new connection.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        tokio::time::timeout(TIME_LIMIT, self.0.accept(stream)).await?
+    }
+}
+
+fn server(
+    asks: &str,
+    roots: Option<&Arc<RootCertStore>>,
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|reason| reason.to_string())?;
+    let builder = match roots {
+        Some(roots) if asks != "no" => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider);
+            let verifier = if asks == "optional" {
                 verifier.allow_unauthenticated()
             } else {
                 verifier
             };
             builder
                 .with_client_cert_verifier(verifier.build().map_err(|reason| reason.to_string())?)
-        };
-        let server = builder
-            .with_single_cert(certificates, key)
-            .map_err(|reason| format!("tls-cert-file and tls-key-file: {reason}"))?;
-        Ok(Self(TlsAcceptor::from(Arc::new(server))))
-    }
-
-    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        tokio::time::timeout(HANDSHAKE, self.0.accept(stream)).await?
-    }
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    builder
+        .with_single_cert(certificates, key)
+        .map_err(|reason| format!("tls-cert-file and tls-key-file: {reason}"))
 }
 
 fn file(config: &Config, parameter: &str) -> Result<String, String> {

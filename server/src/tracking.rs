@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::client_state::ClientId;
+use crate::ids::ClientId;
 use crate::value::Blob;
 
 /// Keys of a table that is too large which go at once, so that no command has to wait for all of them.

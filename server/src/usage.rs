@@ -22,6 +22,8 @@ pub struct Argument {
     pub optional: bool,
     /// Whether it may be repeated.
     pub multiple: bool,
+    /// Whether a repetition begins with the token again (`GET pattern [GET pattern ...]`).
+    pub repeats_token: bool,
     /// The parts of a block, the choices of a one-of.
     pub parts: Vec<Argument>,
 }
@@ -67,7 +69,8 @@ impl Kind {
 
     fn of_value(name: &str) -> Self {
         match name {
-            "key" | "newkey" | "source" | "destination" | "sourcekey" | "destkey" => Self::Key,
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "sourcekey"
+            | "destkey" => Self::Key,
             "pattern" => Self::Pattern,
             "score" | "timeout" | "longitude" | "latitude" | "radius" | "width" | "height"
             | "weight" => Self::Double,
@@ -75,7 +78,8 @@ impl Kind {
             | "increment" | "decrement" | "db" | "index" | "index1" | "index2" | "cursor"
             | "numkeys" | "numpatterns" | "bit" | "length" | "protover" | "rank"
             | "num-matches" | "maxlen" | "client-id" | "numreplicas" | "limit" | "len"
-            | "numlocal" | "threshold" | "min-match-len" => Self::Integer,
+            | "numlocal" | "destination-db" | "version" | "slot" | "threshold"
+            | "min-match-len" => Self::Integer,
             _ if name.starts_with("unix-time") => Self::UnixTime,
             _ => Self::String,
         }
@@ -218,6 +222,7 @@ fn value_argument(name: String) -> Argument {
         token: None,
         optional: false,
         multiple: false,
+        repeats_token: false,
         parts: Vec::new(),
     }
 }
@@ -238,6 +243,7 @@ fn introduced(token: String, mut values: Vec<Argument>) -> Argument {
         token: Some(token),
         optional: false,
         multiple: false,
+        repeats_token: false,
         parts,
     }
 }
@@ -264,11 +270,13 @@ fn optional_arguments(mut choices: Vec<Vec<Item>>, found: &mut Vec<Argument>) {
         if tail.is_some_and(|tail| tail.iter().zip(&body).all(|(one, other)| same(one, other))) {
             let block = found.split_off(found.len() - len);
             let mut repeated = joined(block);
+            repeated.repeats_token = body.iter().any(|part| part.token.is_some());
             repeated.multiple = true;
             found.push(repeated);
             return;
         }
         let mut repeated = joined(body);
+        repeated.repeats_token = repeated.token.is_some();
         repeated.optional = true;
         repeated.multiple = true;
         found.push(repeated);
@@ -293,6 +301,7 @@ fn one_of(mut choices: Vec<Vec<Item>>) -> Argument {
         token: None,
         optional: false,
         multiple: false,
+        repeats_token: false,
         parts,
     }
 }
@@ -332,6 +341,7 @@ fn joined(mut parts: Vec<Argument>) -> Argument {
         token: None,
         optional: false,
         multiple: false,
+        repeats_token: false,
         parts,
     }
 }

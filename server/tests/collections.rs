@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use server::client_state::{ClientId, Peer};
+use server::client_state::Peer;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
 const START: Now = Now {

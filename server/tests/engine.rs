@@ -1,8 +1,9 @@
 //! The engine's behaviour through its public surface, its clock moved by hand.
 
-use server::client_state::{ClientId, Peer};
+use server::client_state::Peer;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
 struct Server {
@@ -455,7 +456,7 @@ fn memory_over_the_limit_refuses_or_evicts() {
 
 #[test]
 fn every_command_has_a_summary_and_a_usage_line_of_the_grammar() {
-    for registered in server::command::COMMANDS.all() {
+    for registered in server::commands::COMMANDS.all() {
         assert!(
             !registered.command.summary.is_empty(),
             "{}",
@@ -467,4 +468,21 @@ fn every_command_has_a_summary_and_a_usage_line_of_the_grammar() {
             registered.name
         );
     }
+}
+
+#[test]
+fn the_seed_alone_determines_the_order_of_channels() {
+    let told = || {
+        let mut server = Server::new();
+        let id = server.client();
+        server.run(id, "HELLO 3");
+        for number in 0..40 {
+            server.run(id, &format!("SUBSCRIBE channel:{number}"));
+            server.run(id, &format!("SSUBSCRIBE channel:{number}"));
+        }
+        server.run(id, "PUBSUB CHANNELS") + &server.run(id, "PUBSUB SHARDCHANNELS")
+    };
+    let first = told();
+    assert_eq!(first.matches("channel:").count(), 80);
+    assert_eq!(told(), first);
 }

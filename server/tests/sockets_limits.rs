@@ -3,9 +3,10 @@
 mod loopback;
 
 use std::io::Write;
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use loopback::{Client, Server, command, eventually};
+use loopback::{Client, DEADLINE, Server, command, eventually, free_port};
 
 const PING: &str = "PING\r\n";
 const PONG: &str = "+PONG\r\n";
@@ -27,6 +28,47 @@ fn clients_beyond_maxclients_are_refused_until_one_leaves() {
         let _ = next.stream.write_all(PING.as_bytes());
         next.stream.shutdown(std::net::Shutdown::Write).is_ok() && next.rest() == PONG.as_bytes()
     });
+}
+
+/// An address of this machine that is not loopback. To find it nothing is sent.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("203.0.113.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback()).then_some(address)
+}
+
+#[test]
+fn protected_mode_keeps_other_addresses_out_until_there_is_a_password() {
+    let Some(address) = own_address() else {
+        println!(
+            "This machine has no address but loopback: only a unit test of listener.rs decides"
+        );
+        return;
+    };
+    let port = free_port();
+    let bind = format!("127.0.0.1 {address}");
+    let _server = Server::start(&["--port", &port.to_string(), "--bind", &bind]);
+    let connect = |address: IpAddr| {
+        let stream = TcpStream::connect((address, port)).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        Client { stream }
+    };
+    let refusal = connect(address).rest();
+    assert!(
+        refusal.starts_with(b"-DENIED "),
+        "{}",
+        refusal.escape_ascii()
+    );
+    let mut local = connect([127, 0, 0, 1].into());
+    local.ask("CONFIG SET protected-mode no\r\n", "+OK\r\n");
+    connect(address).ask(PING, PONG);
+    local.ask(
+        "CONFIG SET protected-mode yes requirepass secret\r\n",
+        "+OK\r\n",
+    );
+    connect(address).ask("AUTH secret\r\nPING\r\n", "+OK\r\n+PONG\r\n");
+    assert_eq!(local.info("rejected_connections"), "1");
 }
 
 #[test]
@@ -107,6 +149,33 @@ fn a_reply_beyond_the_output_limit_ends_its_client() {
     }
     client.send("MGET k k\r\n");
     assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn who_stays_above_the_soft_output_limit_is_closed_but_not_who_was_there_shortly() {
+    let mut server = Server::start(&["--client-output-buffer-limit", "normal 0 200kb 1"]);
+    let reply = [&b"$8000001\r\n"[..], &vec![0; 8_000_000], b"x\r\n"].concat();
+    let (mut short, mut long) = (server.connect(), server.connect());
+    short.ask("SETRANGE k 8000000 x\r\n", ":8000001\r\n");
+    // More than fits into the sockets' buffers; one reads it, one does not.
+    long.send("GET k\r\n");
+    short.send("GET k\r\n");
+    short.expect(&reply);
+    server.wait_for_line("output buffer limits");
+    long.rest();
+    short.send("GET k\r\n");
+    short.expect(&reply);
+}
+
+#[test]
+fn by_default_it_listens_on_loopback_alone() {
+    let server = Server::start(&[]);
+    let reaches = |address: &str| TcpStream::connect((address, server.port)).is_ok();
+    assert!(reaches("127.0.0.1"));
+    // Where the machine has IPv6 at all.
+    assert_eq!(reaches("::1"), TcpListener::bind("[::1]:0").is_ok());
+    let own = own_address().map(|address| address.to_string());
+    assert!(!own.is_some_and(|address| reaches(&address)));
 }
 
 #[test]

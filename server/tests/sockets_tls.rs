@@ -130,16 +130,58 @@ fn clients_show_their_certificates_as_the_configuration_asks() {
     ] {
         let (_server, port) = authority.start(asks);
         let mut client = authority.connect(port, with_certificate);
-        let mut reply = [0; 7];
-        let answered = client
-            .write_all(b"PING\r\n")
-            .and_then(|()| client.read_exact(&mut reply));
         assert_eq!(
-            answered.is_ok() && reply == *b"+PONG\r\n",
+            is_served(&mut client),
             gets_in,
             "{asks}, {with_certificate}"
         );
     }
+}
+
+#[test]
+fn what_is_asked_of_clients_can_be_changed() {
+    let authority = Authority::new("change");
+    let (server, port) = authority.start("no");
+    for (asks, with_certificate, gets_in) in [
+        ("yes", false, false),
+        ("yes", true, true),
+        ("optional", false, true),
+    ] {
+        let set = format!("CONFIG SET tls-auth-clients {asks}\r\n");
+        server.connect().ask(&set, "+OK\r\n");
+        let mut client = authority.connect(port, with_certificate);
+        assert_eq!(is_served(&mut client), gets_in, "{asks}");
+    }
+}
+
+/// Whether a client gets its PING answered.
+fn is_served(client: &mut (impl Read + Write)) -> bool {
+    let mut reply = [0; 7];
+    let answered = client
+        .write_all(b"PING\r\n")
+        .and_then(|()| client.read_exact(&mut reply));
+    answered.is_ok() && reply == *b"+PONG\r\n"
+}
+
+#[test]
+fn who_does_not_finish_the_handshake_is_closed() {
+    let authority = Authority::new("handshake");
+    let (server, port) = authority.start("no");
+    let connect = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.write_all(bytes).expect("a write");
+        stream
+    };
+    // Nothing, and the start of a record that never comes.
+    let mut streams = [connect(b""), connect(b"\x16\x03\x01\x02\x00\x01")];
+    server.connect().ask("PING\r\n", "+PONG\r\n");
+    for stream in &mut streams {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).expect("the server closes");
+        assert_eq!(rest, b"");
+    }
+    server.connect().ask("PING\r\n", "+PONG\r\n");
 }
 
 #[test]

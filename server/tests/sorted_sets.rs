@@ -1,8 +1,9 @@
 //! Sorted sets through the engine: what they leave in the stream of effects, which events they publish, who is served.
 
-use server::client_state::{ClientId, Peer};
+use server::client_state::Peer;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
 struct Server {

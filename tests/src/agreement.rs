@@ -1,6 +1,6 @@
 //! How the replies of two servers to one call must agree, and where they need not.
 
-use server::command::COMMANDS;
+use server::commands::COMMANDS;
 
 use crate::commands::Call;
 use crate::naive::Value;
@@ -111,6 +111,11 @@ pub fn is_sample(name: &str) -> bool {
         name,
         "spop" | "srandmember" | "hrandfield" | "zrandmember" | "randomkey"
     )
+}
+
+/// Whether Redis may leave a change uncounted: a BITFIELD whose every write overflows and fails makes the string longer.
+pub fn may_change_uncounted(call: &Call) -> bool {
+    name(call) == "bitfield" && call.iter().any(|word| word.eq_ignore_ascii_case(b"fail"))
 }
 
 /// Whether the call walks a collection with a cursor: the walks are compared, not their steps.

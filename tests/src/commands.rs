@@ -8,7 +8,8 @@
 #![allow(clippy::missing_errors_doc)]
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use server::command::{COMMANDS, Registered};
+use server::command::Registered;
+use server::commands::COMMANDS;
 use server::usage::{Argument, Kind};
 
 /// One call: the name and the arguments.

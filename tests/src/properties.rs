@@ -1,4 +1,4 @@
-//! What always holds of the codec and of the engine, as plain functions that panic where it doesn't.
+//! What always holds of the codec, of the engine and of connections, as plain functions that panic where it doesn't.
 //!
 //! Each reads its case from an [`Unstructured`]. `cargo test` calls them with random bytes and with the committed seeds, a
 //! fuzz target of the same name with whatever reaches new code.
@@ -6,6 +6,7 @@
 // To panic is what a property is for, and its one error is that the input makes no case.
 #![allow(clippy::missing_errors_doc, clippy::missing_panics_doc)]
 
+mod connection;
 mod differential;
 mod engine;
 mod reading;
@@ -13,6 +14,7 @@ mod writing;
 
 use arbitrary::{Result, Unstructured};
 
+pub use connection::connection;
 pub use differential::differential;
 pub use engine::engine;
 pub use reading::{codec, decode, request, split};
@@ -31,6 +33,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("codec", codec),
     ("differential", differential),
     ("engine", engine),
+    ("connection", connection),
 ];
 
 /// Holds a property against the bytes of one case.

@@ -6,12 +6,15 @@ use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use server::client_state::{ClientId, Peer};
+use server::client_state::Peer;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
-use crate::agreement::{agree, collect_leaves, is_sample, is_scan, left_out, name, sampled};
+use crate::agreement::{
+    agree, collect_leaves, is_sample, is_scan, left_out, may_change_uncounted, name, sampled,
+};
 use crate::commands::{Call, SHORT_EXPIRY_MS};
 use crate::connection::{Connection, REPLY_LIMIT, encode};
 use crate::naive::{self, Value};
@@ -143,6 +146,10 @@ struct Pair {
     queues: Vec<Vec<Call>>,
     /// When a short expiry may have been set first.
     short_since: Option<Instant>,
+    /// How many changes each side has counted when the sequence begins, and how many are for [`align`](Self::align).
+    changes: (i64, i64),
+    /// A call may have changed a key without Redis' counting it.
+    uncounted: bool,
     /// Types of which a value may have an encoding that is the real server's own business: it rebuilds sets for SPOP, and
     /// unpacks sorted sets to sort them.
     rebuilt: BTreeSet<&'static str>,
@@ -202,6 +209,8 @@ impl Pair {
             real_control,
             queues: vec![Vec::new(); CALLERS],
             short_since: None,
+            changes: (0, 0),
+            uncounted: false,
             rebuilt: BTreeSet::new(),
         };
         let hello = [
@@ -214,6 +223,7 @@ impl Pair {
         let subscribe = [b"PSUBSCRIBE".to_vec(), b"__key*".to_vec()];
         pair.run(pair.ours[OBSERVER], &subscribe);
         pair.real[OBSERVER].call(&subscribe)?;
+        pair.changes = pair.counted_changes();
         Ok(pair)
     }
 
@@ -261,6 +271,7 @@ impl Pair {
             client
         };
         let name = name(call);
+        self.uncounted |= may_change_uncounted(call);
         let id = self.ours[client];
         let queueing = (self.engine.state().clients.get(id))
             .is_some_and(|client| client.transaction.is_some());
@@ -597,11 +608,15 @@ impl Pair {
         ] {
             let mut request = vec![name.as_bytes().to_vec(), key.clone()];
             request.extend(members.cloned());
-            let _ = self.real_control.call(&request);
+            if let Ok(Value::Integer(moved)) = self.real_control.call(&request) {
+                self.changes.1 += moved;
+            }
         }
         self.barrier();
-        // The observer saw that too.
-        while let Ok(Some(_)) = self.real[OBSERVER].read_arrived() {}
+        // The observer saw that too, and whoever subscribed to such events.
+        for real in &mut self.real {
+            while let Ok(Some(_)) = real.read_arrived() {}
+        }
     }
 
     /// Compares every key of both: type, encoding, expiry, value.
@@ -628,7 +643,47 @@ impl Pair {
                 };
             }
         }
-        Ok(())
+        self.compare_changes()
+    }
+
+    /// Compares by how much the counter of changes since the last save has risen.
+    fn compare_changes(&mut self) -> Compared {
+        if self.uncounted {
+            return Ok(());
+        }
+        let (ours, real) = self.counted_changes();
+        let (ours, real) = (ours - self.changes.0, real - self.changes.1);
+        if ours == real {
+            return Ok(());
+        }
+        let question = ["INFO", "persistence"].map(|word| word.as_bytes().to_vec());
+        let mut found = difference(
+            &question.to_vec(),
+            &[Value::Integer(ours)],
+            &[Value::Integer(real)],
+        );
+        "changes since the last save".clone_into(&mut found.command);
+        Err(found)
+    }
+
+    /// `rdb_changes_since_last_save` of the engine and of the real server.
+    fn counted_changes(&mut self) -> (i64, i64) {
+        let question = ["INFO", "persistence"].map(|word| word.as_bytes().to_vec());
+        let (ours, _) = self.run(self.our_control, &question);
+        let real = self.real_control.call(&question);
+        let count = |reply: Option<Value>| {
+            let texts = reply.as_ref().map(texts).unwrap_or_default();
+            let text = String::from_utf8_lossy(&texts.concat()).into_owned();
+            let mut lines = text.lines();
+            lines
+                .find_map(|line| {
+                    line.strip_prefix("rdb_changes_since_last_save:")?
+                        .parse()
+                        .ok()
+                })
+                .expect("INFO counts changes")
+        };
+        (count(ours.into_iter().next()), count(real.ok()))
     }
 
     fn ask_about(

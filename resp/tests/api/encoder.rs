@@ -158,6 +158,21 @@ fn requests_and_their_length() {
 }
 
 #[test]
+fn many_bulk_strings_at_once_are_an_array_of_them() {
+    let texts: Vec<String> = (0..200).map(|length| "x".repeat(length)).collect();
+    for count in [0, 1, 9, 10, 200] {
+        let (mut at_once, mut one_by_one) = (Vec::new(), Vec::new());
+        Encoder::new(&mut at_once, Protocol::Resp3).bulk_strings(&texts[..count]);
+        let mut encoder = Encoder::new(&mut one_by_one, Protocol::Resp3);
+        encoder.array(count);
+        for text in &texts[..count] {
+            encoder.bulk_string(text);
+        }
+        assert_eq!(at_once, one_by_one);
+    }
+}
+
+#[test]
 fn a_request_takes_no_more_than_its_length() {
     let arguments = ["SET", "key", "value"];
     let mut output = Vec::new();

@@ -357,7 +357,7 @@ fn answer_fields(call: &mut Call<'_>, key: &[u8], steps: &[Step]) -> Outcome {
 
 fn change_fields(call: &mut Call<'_>, key: &[u8], steps: &[Step], last: usize) -> Outcome {
     let (bytes, grew) = grown(&mut call.db, key, last)?;
-    let mut changed = false;
+    let mut changes = 0;
     call.reply.array(steps.len());
     for step in steps {
         let before = step.field.read(bytes, step.offset);
@@ -376,14 +376,14 @@ fn change_fields(call: &mut Call<'_>, key: &[u8], steps: &[Step], last: usize) -
             .integer(if answers_before { before } else { after });
         if !matches!(step.action, Action::Get) {
             step.field.write(bytes, step.offset, after);
-            changed |= grew || before != after;
+            changes += usize::from(grew || before != after);
         }
     }
-    if changed {
-        call.db.changed(key, Class::STRING, "setbit");
+    if changes > 0 {
+        call.db.changed_by(changes, key, Class::STRING, "setbit");
     } else if grew {
-        // Every write overflowed: as in Redis the string is longer, though nobody is told but who replays effects.
-        call.db.count_change();
+        // Every write overflowed: the string is longer, though nobody is told but who replays effects and counts changes.
+        call.db.count_changes(1);
         call.propagate(call.args.all());
     }
     Ok(())

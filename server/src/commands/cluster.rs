@@ -26,15 +26,25 @@ pub(super) const CONNECTION: &[Command] = &[
 
 const SUBCOMMANDS: &[Command] = &[
     subcommand("COUNTKEYSINSLOT", "slot", refuse).summary("How many keys a slot holds."),
-    subcommand("GETKEYSINSLOT", "slot count", refuse).summary("Keys of a slot."),
-    subcommand("INFO", "", refuse).summary("The state of the cluster."),
+    subcommand("GETKEYSINSLOT", "slot count", refuse)
+        .tips("nondeterministic_output")
+        .summary("Keys of a slot."),
+    subcommand("INFO", "", refuse)
+        .tips("nondeterministic_output")
+        .summary("The state of the cluster."),
     subcommand("KEYSLOT", "key", refuse).summary("The slot of a key."),
     subcommand("MYID", "", refuse).summary("This node's name."),
-    subcommand("NODES", "", refuse).summary("The nodes of the cluster."),
+    subcommand("NODES", "", refuse)
+        .tips("nondeterministic_output")
+        .summary("The nodes of the cluster."),
     subcommand("SHARDS", "", refuse)
         .since("7.0.0")
+        .tips("nondeterministic_output")
         .summary("The shards of the cluster."),
-    subcommand("SLOTS", "", refuse).summary("Which nodes hold which slots."),
+    subcommand("SLOTS", "", refuse)
+        .tips("nondeterministic_output")
+        .deprecated("7.0.0", "`CLUSTER SHARDS`")
+        .summary("Which nodes hold which slots."),
     subcommand("HELP", "", refuse)
         .flags(Flags::LOADING)
         .since("5.0.0")

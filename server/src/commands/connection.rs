@@ -5,9 +5,9 @@ use resp::Protocol;
 use super::tracking;
 use crate::args::parse_i64;
 use crate::client_state::{Client, ReplyMode};
-use crate::command::{Call, Command, Flags};
-use crate::engine::{Context, Pause};
+use crate::command::{Call, Command, Context, Flags};
 use crate::fault::{Fault, Outcome};
+use crate::state::Pause;
 use crate::value::Blob;
 
 const ALWAYS_ALLOWED: Flags = Flags::NO_AUTH.and(Flags::NO_SCRIPT).and(Flags::ALLOW_BUSY);
@@ -16,6 +16,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::new("PING", "[message]", ping)
         .fast()
         .flags(Flags::SUBSCRIBED)
+        .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Answers PONG, or the message."),
     Command::new("ECHO", "message", echo)
         .fast()
@@ -59,11 +60,15 @@ pub(super) const COMMANDS: &[Command] = &[
 
 const CLIENT: &[Command] = &[
     client("ID", "", client_id).since("5.0.0").summary("The client's number."),
-    client("INFO", "", client_info).since("6.2.0").summary("The client's line of CLIENT LIST."),
+    client("INFO", "", client_info)
+        .since("6.2.0")
+        .tips("nondeterministic_output")
+        .summary("The client's line of CLIENT LIST."),
     client("LIST", "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", client_list)
         .admin()
         .since("2.4.0")
         .complexity("O(N) where N is the number of client connections")
+        .tips("nondeterministic_output")
         .summary("A line for each client."),
     client("GETNAME", "", client_getname).since("2.6.9").summary("The client's name."),
     client("SETNAME", "connection-name", client_setname).since("2.6.9").summary("Names the client."),
@@ -84,7 +89,7 @@ const CLIENT: &[Command] = &[
     client("REPLY", "<ON | OFF | SKIP>", client_reply).since("3.2.0").summary("Turns replies off and on."),
     client("PAUSE", "timeout [WRITE | ALL]", client_pause)
         .admin()
-        .since("3.0.0")
+        .since("2.9.50")
         .summary("Keeps commands waiting for some milliseconds."),
     client("UNPAUSE", "", client_unpause).admin().since("6.2.0").summary("Ends a pause."),
     client("UNBLOCK", "client-id [TIMEOUT | ERROR]", client_unblock)
@@ -366,7 +371,9 @@ fn line(call: &Call<'_>, client: &Client) -> String {
         client.subscriptions.shard_channels.len(),
         client.output_bytes + client.outbox.len(),
         client.memory_bytes(),
-        client.last_command.map_or("NULL", |command| &command.name),
+        client
+            .last_command
+            .map_or("NULL", |command| &call.commands.at(command).name),
         String::from_utf8_lossy(&client.user),
         if client.protocol == Protocol::Resp3 {
             3
@@ -612,6 +619,6 @@ fn client_no_touch(call: &mut Call<'_>) -> Outcome {
 }
 
 fn client_help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

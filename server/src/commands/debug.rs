@@ -5,9 +5,9 @@ use sha1_smol::Sha1;
 use crate::args::parse_f64;
 use crate::changes::Class;
 use crate::command::{Call, Command};
-use crate::engine::random_id;
 use crate::fault::{Fault, Outcome};
 use crate::keyspace::{Entry, Expiry, Kind, Value};
+use crate::state::random_id;
 use crate::value::{Str, float, glob};
 
 pub(super) const COMMANDS: &[Command] =

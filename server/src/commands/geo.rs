@@ -73,6 +73,7 @@ pub(super) const COMMANDS: &[Command] = &[
         6,
         georadius,
     )
+    .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`")
     .summary("The members within a circle; may store them."),
     Command::new(
         "GEORADIUS_RO",
@@ -83,6 +84,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .key(1)
     .since("3.2.10")
     .complexity(SEARCH_COST)
+    .deprecated("6.2.0", "`GEOSEARCH` with `BYRADIUS`")
     .summary("The members within a circle."),
     storing(
         "GEORADIUSBYMEMBER",
@@ -90,6 +92,7 @@ pub(super) const COMMANDS: &[Command] = &[
         5,
         georadiusbymember,
     )
+    .deprecated("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`")
     .summary("The members within a circle around one of them; may store them."),
     Command::new(
         "GEORADIUSBYMEMBER_RO",
@@ -100,6 +103,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .key(1)
     .since("3.2.10")
     .complexity(SEARCH_COST)
+    .deprecated("6.2.0", "`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`")
     .summary("The members within a circle around one of them."),
 ];
 
@@ -298,6 +302,8 @@ fn search(call: &mut Call<'_>, form: Form) -> Outcome {
         Form::SearchStore => "geosearchstore",
         _ => "georadiusstore",
     };
+    // Other commands that store count once.
+    call.db.count_changes(set.len().saturating_sub(1));
     store(call, destination, set, event);
     Ok(())
 }

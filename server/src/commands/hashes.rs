@@ -41,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RW update")
         .since("2.0.0")
         .complexity("O(1) for each field.")
+        .deprecated("4.0.0", "`HSET` with multiple field-value pairs")
         .summary("Sets fields of a hash and answers OK."),
     Command::new("HMGET", "key field [field ...]", hmget)
         .reads()
@@ -92,18 +93,21 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("2.0.0")
         .complexity("O(N) where N is the number of fields.")
+        .tips("nondeterministic_output_order")
         .summary("All fields of a hash."),
     Command::new("HVALS", "key", hvals)
         .reads()
         .key(1)
         .since("2.0.0")
         .complexity("O(N) where N is the number of fields.")
+        .tips("nondeterministic_output_order")
         .summary("The values of all fields of a hash."),
     Command::new("HGETALL", "key", hgetall)
         .reads()
         .key(1)
         .since("2.0.0")
         .complexity("O(N) where N is the number of fields.")
+        .tips("nondeterministic_output_order")
         .summary("All fields of a hash with their values."),
     Command::new("HEXISTS", "key field", hexists)
         .reads()
@@ -117,12 +121,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("6.2.0")
         .complexity("O(N) where N is the number of fields answered.")
+        .tips("nondeterministic_output")
         .summary("Random fields of a hash."),
     Command::new("HSCAN", "key cursor [MATCH pattern] [COUNT count]", hscan)
         .reads()
         .key(1)
         .since("2.8.0")
         .complexity("O(1) for each call, O(N) for all of them.")
+        .tips("nondeterministic_output")
         .summary("Visits the fields of a hash page by page."),
 ];
 
@@ -151,7 +157,7 @@ fn set_fields(call: &mut Call<'_>) -> Result<usize, Fault> {
     for [field, value] in pairs {
         added += usize::from(hash.insert(field, value, limits));
     }
-    call.db.changed(key, Class::HASH, "hset");
+    call.db.changed_by(pairs.len(), key, Class::HASH, "hset");
     Ok(added)
 }
 
@@ -241,7 +247,7 @@ fn hdel(call: &mut Call<'_>) -> Outcome {
         }
     };
     if removed > 0 {
-        call.db.changed(key, Class::HASH, "hdel");
+        call.db.changed_by(removed, key, Class::HASH, "hdel");
     }
     call.reply.count(removed);
     Ok(())

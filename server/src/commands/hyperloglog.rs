@@ -82,32 +82,32 @@ fn sparse_max_bytes(call: &Call<'_>) -> usize {
 fn pfadd(call: &mut Call<'_>) -> Outcome {
     let key = call.args.next_bytes()?;
     let most = sparse_max_bytes(call);
-    let mut changed = false;
+    let mut changes = 0;
     match counter(&call.db, key)? {
         Some(text) if hll::is_dense(&text.bytes()) => {
             // No dense counter is corrupt, so it can be changed where it is.
             if let Some(text) = call.db.string_mut(key)? {
                 let bytes = text.raw_mut();
                 for element in call.args.remaining() {
-                    changed |= hll::add(bytes, element, most)?;
+                    changes += usize::from(hll::add(bytes, element, most)?);
                 }
             }
         }
         found => {
             let mut bytes = found.map_or_else(hll::new, |text| text.bytes().to_vec());
-            changed = found.is_none();
+            changes += usize::from(found.is_none());
             for element in call.args.remaining() {
-                changed |= hll::add(&mut bytes, element, most)?;
+                changes += usize::from(hll::add(&mut bytes, element, most)?);
             }
-            if changed {
+            if changes > 0 {
                 store(&mut call.db, key, bytes);
             }
         }
     }
-    if changed {
-        call.db.changed(key, Class::STRING, "pfadd");
+    if changes > 0 {
+        call.db.changed_by(changes, key, Class::STRING, "pfadd");
     }
-    call.reply.flag(changed);
+    call.reply.flag(changes > 0);
     Ok(())
 }
 

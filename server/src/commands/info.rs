@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 
-use crate::command::{COMMANDS as TABLE, Call, Command};
-use crate::engine::State;
+use crate::command::{Call, Command, Commands, Registered};
 use crate::fault::Outcome;
 use crate::keyspace::Keyspace;
+use crate::state::State;
 use crate::stats::CommandStats;
 use crate::time::Now;
 
 pub(super) const COMMANDS: &[Command] = &[Command::new("INFO", "[section [section ...]]", info)
     .always()
     .dangerous()
+    .tips("nondeterministic_output request_policy:all_shards response_policy:special")
     .summary("Facts and counters of the server.")];
 
 /// One section.
@@ -59,6 +60,7 @@ struct Facts<'a> {
     state: &'a State,
     keyspace: &'a Keyspace,
     now: Now,
+    commands: &'static Commands,
 }
 
 fn info(call: &mut Call<'_>) -> Outcome {
@@ -74,19 +76,36 @@ fn info(call: &mut Call<'_>) -> Outcome {
         state: call.state,
         keyspace: call.db.keyspace(),
         now: call.now,
+        commands: call.commands,
     };
-    let mut text = Text(String::new());
-    for section in SECTIONS {
-        if all || (default && section.default) || named(section.title) {
+    let text = facts.print(|section| all || (default && section.default) || named(section.title));
+    call.reply.verbatim(text);
+    Ok(())
+}
+
+/// Every section, for others than clients.
+pub(super) fn everything(state: &State, keyspace: &Keyspace, now: Now) -> String {
+    let facts = Facts {
+        state,
+        keyspace,
+        now,
+        commands: &super::COMMANDS,
+    };
+    facts.print(|_| true)
+}
+
+impl Facts<'_> {
+    fn print(&self, is_wanted: impl Fn(&Section) -> bool) -> String {
+        let mut text = Text(String::new());
+        for section in SECTIONS.iter().filter(|section| is_wanted(section)) {
             if !text.0.is_empty() {
                 text.0.push_str("\r\n");
             }
             let _ = write!(text.0, "# {}\r\n", section.title);
-            (section.print)(&mut text, &facts);
+            (section.print)(&mut text, self);
         }
+        text.0
     }
-    call.reply.verbatim(text.0);
-    Ok(())
 }
 
 /// Lines of `name:value`.
@@ -213,6 +232,7 @@ fn memory(text: &mut Text, facts: &Facts<'_>) {
     let maxmemory = state.config.maxmemory;
     let percent = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     let ratio = resident as f64 / memory.used.max(1) as f64;
+    let fragmented = resident as i64 - memory.used as i64;
     text.bytes("used_memory", memory.used);
     text.bytes("used_memory_rss", resident);
     text.bytes("used_memory_peak", memory.peak);
@@ -234,21 +254,29 @@ fn memory(text: &mut Text, facts: &Facts<'_>) {
     text.add("allocator_active", resident);
     text.add("allocator_resident", resident);
     text.bytes("total_system_memory", state.host.total_memory_bytes);
+    text.add("used_memory_vm_eval", 0);
     text.bytes("used_memory_lua", 0);
-    text.bytes("used_memory_scripts", 0);
     text.zeros(&[
+        "used_memory_scripts_eval",
         "number_of_cached_scripts",
         "number_of_functions",
         "number_of_libraries",
+        "used_memory_vm_functions",
     ]);
+    text.bytes("used_memory_vm_total", 0);
+    text.add("used_memory_functions", 0);
+    text.bytes("used_memory_scripts", 0);
     text.bytes("maxmemory", maxmemory);
     text.add("maxmemory_policy", state.config.maxmemory_policy);
     text.add("allocator_frag_ratio", format_args!("{ratio:.2}"));
+    text.add("allocator_frag_bytes", fragmented);
+    // The allocator tells nothing of what it keeps: all that is resident counts as in use.
+    text.add("allocator_rss_ratio", "1.00");
+    text.add("allocator_rss_bytes", 0);
+    text.add("rss_overhead_ratio", "1.00");
+    text.add("rss_overhead_bytes", 0);
     text.add("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
-    text.add(
-        "mem_fragmentation_bytes",
-        resident as i64 - memory.used as i64,
-    );
+    text.add("mem_fragmentation_bytes", fragmented);
     text.zeros(&[
         "mem_not_counted_for_evict",
         "mem_replication_backlog",
@@ -416,13 +444,17 @@ fn cpu(text: &mut Text, facts: &Facts<'_>) {
 }
 
 /// Commands that were called, or refused, with their counters.
-fn used<'a>(
-    facts: &'a Facts<'_>,
-) -> impl Iterator<Item = (&'static crate::command::Registered, &'a CommandStats)> {
-    TABLE
+fn used<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = (&'static Registered, &'a CommandStats)> {
+    facts
+        .commands
         .all()
         .iter()
-        .filter_map(|command| Some((command, facts.state.stats.by_command.get(command.index)?)))
+        .filter_map(|command| {
+            Some((
+                command,
+                facts.state.stats.by_command.get(command.id.index())?,
+            ))
+        })
         .filter(|(_, stats)| stats.calls + stats.rejected + stats.failed > 0)
 }
 
@@ -433,8 +465,8 @@ fn commandstats(text: &mut Text, facts: &Facts<'_>) {
             format_args!(
                 "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
                 stats.calls,
-                stats.usec,
-                stats.usec as f64 / stats.calls.max(1) as f64,
+                stats.nsec / 1000,
+                stats.nsec as f64 / 1000.0 / stats.calls.max(1) as f64,
                 stats.rejected,
                 stats.failed
             ),

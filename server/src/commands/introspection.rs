@@ -1,9 +1,9 @@
 //! COMMAND: what the table says about itself.
 
-use crate::command::{COMMANDS as TABLE, Call, Command, Flags, Keys, Place, Registered};
+use crate::command::{Call, Command, Flags, Keys, Place, Registered};
 use crate::fault::{Fault, Outcome};
 use crate::reply::Reply;
-use crate::usage::Argument;
+use crate::usage::{Argument, Kind};
 use crate::value::glob;
 
 pub(super) const COMMANDS: &[Command] = &[Command {
@@ -15,6 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[Command {
 .since("2.8.13")
 .complexity("O(N) where N is the total number of commands")
 .categories(&["connection"])
+.tips("nondeterministic_output_order")
 .summary("Describes all commands.")];
 
 const COMMAND: &[Command] = &[
@@ -24,6 +25,7 @@ const COMMAND: &[Command] = &[
     subcommand("INFO", "[command-name [command-name ...]]", info)
         .since("2.8.13")
         .complexity("O(N) where N is the number of commands to look up")
+        .tips("nondeterministic_output_order")
         .summary("Describes commands by name."),
     subcommand(
         "LIST",
@@ -32,10 +34,12 @@ const COMMAND: &[Command] = &[
     )
     .since("7.0.0")
     .complexity("O(N) where N is the total number of commands")
+    .tips("nondeterministic_output_order")
     .summary("The names of the commands."),
     subcommand("DOCS", "[command-name [command-name ...]]", docs)
         .since("7.0.0")
         .complexity("O(N) where N is the number of commands to look up")
+        .tips("nondeterministic_output_order")
         .summary("Documents commands."),
     subcommand("GETKEYS", "command [arg [arg ...]]", getkeys)
         .arity(-4)
@@ -67,16 +71,16 @@ const fn subcommand(
 }
 
 fn command(call: &mut Call<'_>) -> Outcome {
-    let all: Vec<_> = TABLE.top_level().collect();
+    let all: Vec<_> = call.commands.top_level().collect();
     call.reply.array(all.len());
     for registered in all {
-        describe(&mut call.reply, registered);
+        describe(call, registered);
     }
     Ok(())
 }
 
 fn count(call: &mut Call<'_>) -> Outcome {
-    call.reply.count(TABLE.top_level().count());
+    call.reply.count(call.commands.top_level().count());
     Ok(())
 }
 
@@ -87,8 +91,8 @@ fn info(call: &mut Call<'_>) -> Outcome {
     let names = call.args.remaining();
     call.reply.array(names.len());
     for name in names {
-        match TABLE.by_full_name(name) {
-            Some(registered) => describe(&mut call.reply, registered),
+        match call.commands.by_full_name(name) {
+            Some(registered) => describe(call, registered),
             None => call.reply.null(),
         }
     }
@@ -96,9 +100,9 @@ fn info(call: &mut Call<'_>) -> Outcome {
 }
 
 /// The ten fields of COMMAND INFO. Subcommands have no subcommands, so this goes one level deep.
-fn describe(reply: &mut Reply<'_>, registered: &Registered) {
+fn describe(call: &mut Call<'_>, registered: &Registered) {
+    let (reply, children) = (&mut call.reply, call.commands.children(registered));
     describe_fields(reply, registered);
-    let children = TABLE.children(registered);
     if children.is_empty() {
         return reply.set(0);
     }
@@ -124,7 +128,11 @@ fn describe_fields(reply: &mut Reply<'_>, registered: &Registered) {
         .map(|name| format!("@{name}"))
         .collect();
     reply.flags(&categories.iter().map(String::as_str).collect::<Vec<_>>());
-    reply.set(0);
+    let tips: Vec<&str> = registered.command.tips.split_ascii_whitespace().collect();
+    reply.set(tips.len());
+    for tip in tips {
+        reply.bulk(tip);
+    }
     let keys: Vec<_> = registered.command.keys.iter().flatten().collect();
     reply.set(keys.len());
     for key in keys {
@@ -257,14 +265,14 @@ fn list(call: &mut Call<'_>) -> Outcome {
                 .any(|name| name.as_bytes().eq_ignore_ascii_case(value)),
             _ => glob::matches_ignore_case(value, registered.name.as_bytes()),
         };
-        TABLE
+        call.commands
             .all()
             .iter()
             .filter(keeps)
             .map(|registered| registered.name.as_str())
             .collect()
     } else {
-        TABLE
+        call.commands
             .all()
             .iter()
             .map(|registered| registered.name.as_str())
@@ -277,24 +285,24 @@ fn list(call: &mut Call<'_>) -> Outcome {
 
 fn docs(call: &mut Call<'_>) -> Outcome {
     let wanted: Vec<&Registered> = if call.args.is_empty() {
-        TABLE.top_level().collect()
+        call.commands.top_level().collect()
     } else {
         call.args
             .remaining()
             .iter()
-            .filter_map(|name| TABLE.by_full_name(name))
+            .filter_map(|name| call.commands.by_full_name(name))
             .collect()
     };
     call.reply.map(wanted.len());
     for registered in wanted {
-        document(&mut call.reply, registered);
+        document(call, registered);
     }
     Ok(())
 }
 
 /// A command's entry with those of its subcommands; those have none of their own.
-fn document(reply: &mut Reply<'_>, registered: &Registered) {
-    let children = TABLE.children(registered);
+fn document(call: &mut Call<'_>, registered: &Registered) {
+    let (reply, children) = (&mut call.reply, call.commands.children(registered));
     document_fields(reply, registered, usize::from(!children.is_empty()));
     if children.is_empty() {
         return;
@@ -309,7 +317,8 @@ fn document(reply: &mut Reply<'_>, registered: &Registered) {
 fn document_fields(reply: &mut Reply<'_>, registered: &Registered, further: usize) {
     let command = registered.command;
     reply.bulk(&registered.name);
-    reply.map(4 + usize::from(!registered.arguments.is_empty()) + further);
+    let deprecated = 3 * usize::from(command.deprecated.is_some());
+    reply.map(4 + deprecated + usize::from(!registered.arguments.is_empty()) + further);
     for (name, text) in [
         ("summary", command.summary),
         ("since", command.since),
@@ -319,26 +328,71 @@ fn document_fields(reply: &mut Reply<'_>, registered: &Registered, further: usiz
         reply.bulk(name);
         reply.bulk(text);
     }
+    if let Some((since, instead)) = command.deprecated {
+        reply.bulk("doc_flags");
+        reply.flags(&["deprecated"]);
+        reply.bulk("deprecated_since");
+        reply.bulk(since);
+        reply.bulk("replaced_by");
+        reply.bulk(instead);
+    }
     if !registered.arguments.is_empty() {
         reply.bulk("arguments");
         reply.array(registered.arguments.len());
+        let mut specifications = Specifications {
+            left: registered.arguments.iter().map(keys_among).sum(),
+            next: 0,
+            last: command.keys.iter().flatten().count().saturating_sub(1),
+        };
         for argument in &registered.arguments {
-            document_argument(reply, argument);
+            document_argument(reply, argument, &mut specifications);
         }
     }
 }
 
+/// Which key specification each key of the arguments belongs to: they come in the same order, and the last key belongs to
+/// the last of them, as specifications of keys that no argument names (SORT's BY) stand before that.
+struct Specifications {
+    /// Keys still to come among the arguments.
+    left: usize,
+    next: usize,
+    last: usize,
+}
+
+impl Specifications {
+    fn next_key(&mut self) -> usize {
+        self.left = self.left.saturating_sub(1);
+        let index = match (self.next, self.left) {
+            (0, _) => 0,
+            (_, 0) => self.last,
+            (next, _) => next.min(self.last),
+        };
+        self.next += 1;
+        index
+    }
+}
+
+fn keys_among(argument: &Argument) -> usize {
+    let own = usize::from(argument.kind == Kind::Key);
+    own + argument.parts.iter().map(keys_among).sum::<usize>()
+}
+
 /// Usage lines are ours and nest a few levels at most.
-fn document_argument(reply: &mut Reply<'_>, argument: &Argument) {
+fn document_argument(
+    reply: &mut Reply<'_>,
+    argument: &Argument,
+    specifications: &mut Specifications,
+) {
     let flags: Vec<&str> = [
         (argument.optional, "optional"),
         (argument.multiple, "multiple"),
+        (argument.repeats_token, "multiple_token"),
     ]
     .iter()
     .filter(|(yes, _)| *yes)
     .map(|(_, name)| *name)
     .collect();
-    let is_key = argument.kind == crate::usage::Kind::Key;
+    let is_key = argument.kind == Kind::Key;
     let fields = 2
         + usize::from(is_key)
         + usize::from(argument.token.is_some())
@@ -351,7 +405,7 @@ fn document_argument(reply: &mut Reply<'_>, argument: &Argument) {
     reply.bulk(argument.kind.name());
     if is_key {
         reply.bulk("key_spec_index");
-        reply.integer(0);
+        reply.count(specifications.next_key());
     }
     if let Some(token) = &argument.token {
         reply.bulk("token");
@@ -365,7 +419,7 @@ fn document_argument(reply: &mut Reply<'_>, argument: &Argument) {
         reply.bulk("arguments");
         reply.array(argument.parts.len());
         for part in &argument.parts {
-            document_argument(reply, part);
+            document_argument(reply, part, specifications);
         }
     }
 }
@@ -373,7 +427,10 @@ fn document_argument(reply: &mut Reply<'_>, argument: &Argument) {
 /// The keys of the command in the arguments, each with how it is used.
 fn keys_of<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], &'static str)>, Fault> {
     let args = call.args.remaining();
-    let registered = TABLE.resolve(args).map_err(|_| Fault::GETKEYS_UNKNOWN)?;
+    let registered = call
+        .commands
+        .resolve(args)
+        .map_err(|_| Fault::GETKEYS_UNKNOWN)?;
     let places = registered.command.keys.iter().flatten();
     if places.into_iter().all(|keys| keys.access == "not_key") {
         return Err(Fault::GETKEYS_NONE);
@@ -443,6 +500,6 @@ fn getkeysandflags(call: &mut Call<'_>) -> Outcome {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

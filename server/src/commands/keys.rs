@@ -15,6 +15,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .keys(1, -1, 1)
         .access("RM delete")
         .complexity("O(N) where N is the number of keys; what they hold is freed elsewhere.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("Removes keys."),
     Command::new("UNLINK", "key [key ...]", del)
         .writes()
@@ -23,6 +24,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RM delete")
         .since("4.0.0")
         .complexity("O(1) for each key; what they hold is freed elsewhere.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("Removes keys."),
     Command::new("EXISTS", "key [key ...]", exists)
         .reads()
@@ -30,6 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .keys(1, -1, 1)
         .access("RO")
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("How many of the keys exist."),
     Command::new("TOUCH", "key [key ...]", touch)
         .reads()
@@ -38,6 +41,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RO")
         .since("3.2.1")
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard response_policy:agg_sum")
         .summary("How many of the keys exist; their access clocks are set."),
     Command::new("TYPE", "key", type_of)
         .reads()
@@ -84,12 +88,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .fast()
         .key(1)
+        .tips("nondeterministic_output")
         .summary("Seconds until a key expires."),
     Command::new("PTTL", "key", pttl)
         .reads()
         .fast()
         .key(1)
         .since("2.6.0")
+        .tips("nondeterministic_output")
         .summary("Milliseconds until a key expires."),
     Command::new("EXPIRETIME", "key", expiretime)
         .reads()
@@ -114,6 +120,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .dangerous()
         .complexity("O(N) where N is the number of keys in the database.")
+        .tips("request_policy:all_shards nondeterministic_output_order")
         .summary("All keys that match a pattern."),
     Command::new(
         "SCAN",
@@ -123,13 +130,16 @@ pub(super) const COMMANDS: &[Command] = &[
     .reads()
     .since("2.8.0")
     .complexity("O(1) for each call, O(N) for a whole iteration over N keys.")
+    .tips("nondeterministic_output request_policy:special")
     .summary("Some keys, and the cursor for the next ones."),
     Command::new("RANDOMKEY", "", randomkey)
         .reads()
+        .tips("request_policy:all_shards nondeterministic_output")
         .summary("A random key."),
     Command::new("DBSIZE", "", dbsize)
         .reads()
         .fast()
+        .tips("request_policy:all_shards response_policy:agg_sum")
         .summary("The number of keys in the database."),
     Command::new("RENAME", "key newkey", rename)
         .writes()
@@ -177,12 +187,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .writes()
         .dangerous()
         .complexity("O(N) where N is the number of keys; they are freed elsewhere.")
+        .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Removes all keys of the database."),
     Command::new("FLUSHALL", "[ASYNC | SYNC]", flushall)
         .aliases(&["FLUSH"])
         .writes()
         .dangerous()
         .complexity("O(N) where N is the number of keys; they are freed elsewhere.")
+        .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Removes all keys of all databases."),
     Command::container("OBJECT", OBJECT)
         .since("2.2.3")
@@ -195,24 +207,28 @@ const OBJECT: &[Command] = &[
         .key(2)
         .access("RO")
         .since("2.2.3")
+        .tips("nondeterministic_output")
         .summary("How the value of a key is kept."),
     Command::new("REFCOUNT", "key", object_refcount)
         .reads()
         .key(2)
         .access("RO")
         .since("2.2.3")
+        .tips("nondeterministic_output")
         .summary("How often the value of a key is referred to."),
     Command::new("IDLETIME", "key", object_idletime)
         .reads()
         .key(2)
         .access("RO")
         .since("2.2.3")
+        .tips("nondeterministic_output")
         .summary("Seconds since the last access to a key."),
     Command::new("FREQ", "key", object_freq)
         .reads()
         .key(2)
         .access("RO")
         .since("4.0.0")
+        .tips("nondeterministic_output")
         .summary("The logarithmic access counter of a key."),
     Command::new("HELP", "", object_help)
         .flags(Flags::LOADING.and(Flags::STALE))
@@ -500,9 +516,11 @@ fn rename_to(call: &mut Call<'_>, replaces: bool) -> Result<bool, Fault> {
         return Ok(false);
     }
     if let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
+        // Made anew, it wakes who waits for it; merely overwritten, it does not.
+        call.db.remove(new);
         call.db
             .insert(new, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db.changed(key, Class::GENERIC, "rename_from");
+        call.db.changed_by(0, key, Class::GENERIC, "rename_from");
         call.db.changed(new, Class::GENERIC, "rename_to");
     }
     Ok(true)
@@ -539,6 +557,7 @@ fn copy(call: &mut Call<'_>) -> Outcome {
     let exists = other.contains(destination);
     if !exists || replaces {
         let (value, expires_at) = entry.into_parts();
+        other.remove(destination);
         other.insert(
             destination,
             value,
@@ -560,7 +579,7 @@ fn move_key(call: &mut Call<'_>) -> Outcome {
     if moves && let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
         let mut other = call.db.other(index);
         other.insert(key, value, expires_at.map_or(Expiry::Clear, Expiry::At));
-        call.db.changed(key, Class::GENERIC, "move_from");
+        call.db.changed_by(0, key, Class::GENERIC, "move_from");
         call.db.other(index).changed(key, Class::GENERIC, "move_to");
     }
     call.reply.flag(moves);
@@ -589,8 +608,9 @@ fn flush(call: &mut Call<'_>, only: Option<usize>) -> Outcome {
     call.args.one_of(&["ASYNC", "SYNC"]);
     call.args.finish()?;
     let removed = call.db.keyspace().clear(only);
+    call.db.count_changes(removed);
     // An empty keyspace is flushed for replicas and the journal too.
-    call.db.keyspace().changes.dirty += removed.max(1) as u64;
+    call.propagate(call.args.all());
     call.reply.ok();
     Ok(())
 }
@@ -663,6 +683,6 @@ fn object_freq(call: &mut Call<'_>) -> Outcome {
 }
 
 fn object_help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

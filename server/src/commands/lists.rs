@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::args::{Args, parse_i64};
 use crate::changes::Class;
-use crate::command::{Call, Command};
+use crate::command::{Call, Command, Context};
 use crate::fault::{Fault, Outcome};
 use crate::keyspace::Kind;
 use crate::reply::Reply;
@@ -134,6 +134,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(2)
         .access("RW insert")
         .since("1.2.0")
+        .deprecated("6.2.0", "`LMOVE` with `RIGHT` and `LEFT`")
         .summary("Moves the last element of a list to the front of another."),
     Command::new(
         "LMOVE",
@@ -188,6 +189,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(2)
         .access("RW insert")
         .since("2.2.0")
+        .deprecated("6.2.0", "`BLMOVE` with `RIGHT` and `LEFT`")
         .summary("Moves the last element of a list to the front of another, and waits for it."),
     Command::new(
         "BLMOVE",
@@ -293,11 +295,13 @@ fn push(call: &mut Call<'_>, end: End, only_existing: bool) -> Outcome {
         return Ok(());
     }
     let list = call.db.list_mut_or_create(key)?;
-    for element in call.args.remaining() {
+    let elements = call.args.remaining();
+    for element in elements {
         end.push(list, element, limits);
     }
     call.reply.count(list.len());
-    call.db.changed(key, Class::LIST, end.pushed());
+    call.db
+        .changed_by(elements.len(), key, Class::LIST, end.pushed());
     Ok(())
 }
 
@@ -350,8 +354,8 @@ fn pop(call: &mut Call<'_>, end: End) -> Outcome {
         None => call.reply.null_array(),
         Some(_) if count == 0 => call.reply.array(0),
         Some(list) => {
-            pop_several(&mut call.reply, list, end, count);
-            call.db.changed(key, Class::LIST, end.popped());
+            let popped = pop_several(&mut call.reply, list, end, count);
+            call.db.changed_by(popped, key, Class::LIST, end.popped());
         }
     }
     Ok(())
@@ -431,7 +435,8 @@ impl<'a> MultiplePop<'a> {
             call.reply.array(2);
             call.reply.bulk(key);
             let count = pop_several(&mut call.reply, list, self.end, self.count);
-            call.db.changed(key, Class::LIST, self.end.popped());
+            call.db
+                .changed_by(count, key, Class::LIST, self.end.popped());
             let count = Element::from(count as i64);
             call.propagate(&[self.end.pop_command(), key, &count]);
             return Ok(true);
@@ -458,12 +463,18 @@ fn blocking_pop(call: &mut Call<'_>, end: End) -> Outcome {
         call.reply.array(2);
         call.reply.bulk(key);
         call.reply.bulk(element);
-        call.db.changed(key, Class::LIST, end.popped());
+        let count = counted_unless_served(call);
+        call.db.changed_by(count, key, Class::LIST, end.popped());
         call.propagate(&[end.pop_command(), key]);
         return Ok(());
     }
     call.block(keys, Kind::List, timeout);
     Ok(())
+}
+
+/// Redis counts what BLPOP and its like take at once, but not what they are served later.
+fn counted_unless_served(call: &Call<'_>) -> usize {
+    usize::from(call.context != Context::Retry)
 }
 
 fn llen(call: &mut Call<'_>) -> Outcome {
@@ -527,8 +538,10 @@ fn ltrim(call: &mut Call<'_>) -> Outcome {
     let start = call.args.next_i64()?;
     let stop = call.args.next_i64()?;
     if let Some(list) = call.db.list_mut(key)? {
-        list.trim(places(start, stop, list.len()));
-        call.db.changed(key, Class::LIST, "ltrim");
+        let before = list.len();
+        list.trim(places(start, stop, before));
+        let removed = before - list.len();
+        call.db.changed_by(removed, key, Class::LIST, "ltrim");
     }
     call.reply.ok();
     Ok(())
@@ -648,7 +661,7 @@ fn lrem(call: &mut Call<'_>) -> Outcome {
         Some(list) => list.remove_first(element, most),
     };
     if removed > 0 {
-        call.db.changed(key, Class::LIST, "lrem");
+        call.db.changed_by(removed, key, Class::LIST, "lrem");
     }
     call.reply.count(removed);
     Ok(())
@@ -713,8 +726,10 @@ fn move_element(
     };
     let list = call.db.list_mut_or_create(destination)?;
     to.push(list, &element, &call.state.config.packed);
-    call.db.changed(destination, Class::LIST, to.pushed());
-    call.db.changed(source, Class::LIST, from.popped());
+    let count = counted_unless_served(call);
+    call.db
+        .changed_by(count, destination, Class::LIST, to.pushed());
+    call.db.changed_by(0, source, Class::LIST, from.popped());
     call.reply.bulk(element);
     Ok(true)
 }

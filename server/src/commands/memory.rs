@@ -16,10 +16,18 @@ const MEMORY: &[Command] = &[
         .since("4.0.0")
         .complexity("O(1).")
         .summary("The bytes that a key and its value take."),
-    subcommand("STATS", "", stats).summary("Where memory goes, in numbers."),
-    subcommand("DOCTOR", "", doctor).summary("A report for people."),
-    subcommand("PURGE", "", purge).summary("Asks the allocator to give memory back."),
-    subcommand("MALLOC-STATS", "", malloc_stats).summary("What the allocator tells of itself."),
+    subcommand("STATS", "", stats)
+        .tips("nondeterministic_output request_policy:all_shards response_policy:special")
+        .summary("Where memory goes, in numbers."),
+    subcommand("DOCTOR", "", doctor)
+        .tips("nondeterministic_output request_policy:all_shards response_policy:special")
+        .summary("A report for people."),
+    subcommand("PURGE", "", purge)
+        .tips("request_policy:all_shards response_policy:all_succeeded")
+        .summary("Asks the allocator to give memory back."),
+    subcommand("MALLOC-STATS", "", malloc_stats)
+        .tips("nondeterministic_output request_policy:all_shards response_policy:special")
+        .summary("What the allocator tells of itself."),
     Command::new("HELP", "", help)
         .always()
         .since("4.0.0")
@@ -179,6 +187,6 @@ fn malloc_stats(call: &mut Call<'_>) -> Outcome {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::args::parse_i64;
-use crate::command::{COMMANDS as TABLE, Call, Command, Registered};
+use crate::command::{Call, Command, Registered};
 use crate::fault::{Fault, Outcome};
 use crate::latency::Sample;
 
@@ -20,13 +20,16 @@ const SLOWLOG: &[Command] = &[
     subcommand("GET", "[count]", slowlog_get)
         .since("2.2.12")
         .complexity("O(N) where N is the number of entries returned")
+        .tips("request_policy:all_nodes nondeterministic_output")
         .summary("The slowest calls of late."),
     subcommand("LEN", "", slowlog_len)
         .since("2.2.12")
+        .tips("request_policy:all_nodes response_policy:agg_sum nondeterministic_output")
         .summary("How many calls the slow log holds."),
     subcommand("RESET", "", slowlog_reset)
         .since("2.2.12")
         .complexity("O(N) where N is the number of entries in the slowlog")
+        .tips("request_policy:all_nodes response_policy:all_succeeded")
         .summary("Empties the slow log."),
     help_command().since("6.2.0"),
 ];
@@ -35,22 +38,27 @@ const LATENCY: &[Command] = &[
     subcommand("LATEST", "", latency_latest)
         .since("2.8.13")
         .no_script()
+        .tips("nondeterministic_output request_policy:all_nodes response_policy:special")
         .summary("The latest spike of each event."),
     subcommand("HISTORY", "event", latency_history)
         .since("2.8.13")
         .no_script()
+        .tips("nondeterministic_output request_policy:all_nodes response_policy:special")
         .summary("The spikes of an event."),
     subcommand("RESET", "[event [event ...]]", latency_reset)
         .since("2.8.13")
         .no_script()
+        .tips("request_policy:all_nodes response_policy:all_succeeded")
         .summary("Forgets the spikes of events, of all without an argument."),
     subcommand("GRAPH", "event", latency_graph)
         .since("2.8.13")
         .no_script()
+        .tips("nondeterministic_output request_policy:all_nodes response_policy:special")
         .summary("The spikes of an event as a drawing."),
     subcommand("DOCTOR", "", latency_doctor)
         .since("2.8.13")
         .no_script()
+        .tips("nondeterministic_output request_policy:all_nodes response_policy:special")
         .summary("A report for people."),
     subcommand("HISTOGRAM", "[command [command ...]]", latency_histogram)
         .since("7.0.0")
@@ -58,6 +66,7 @@ const LATENCY: &[Command] = &[
             "O(N) where N is the number of commands with latency information being retrieved.",
         )
         .no_script()
+        .tips("nondeterministic_output request_policy:all_nodes response_policy:special")
         .summary("How often commands took how long."),
     help_command().since("2.8.13"),
 ];
@@ -77,7 +86,7 @@ const fn help_command() -> Command {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }
 
@@ -254,20 +263,25 @@ fn latency_doctor(call: &mut Call<'_>) -> Outcome {
 
 fn latency_histogram(call: &mut Call<'_>) -> Outcome {
     let wanted: Vec<&Registered> = if call.args.is_empty() {
-        TABLE.all().iter().collect()
+        call.commands.all().iter().collect()
     } else {
         let named = call
             .args
             .remaining()
             .iter()
-            .filter_map(|name| TABLE.by_full_name(name));
+            .filter_map(|name| call.commands.by_full_name(name));
         named
-            .flat_map(|command| std::iter::once(command).chain(TABLE.children(command)))
+            .flat_map(|command| std::iter::once(command).chain(call.commands.children(command)))
             .collect()
     };
     let used: Vec<_> = wanted
         .into_iter()
-        .filter_map(|command| Some((command, call.state.stats.by_command.get(command.index)?)))
+        .filter_map(|command| {
+            Some((
+                command,
+                call.state.stats.by_command.get(command.id.index())?,
+            ))
+        })
         .filter(|(_, stats)| stats.latencies.total() > 0)
         .collect();
     call.reply.map(used.len());

@@ -1,8 +1,7 @@
 //! Publishing and subscribing.
 
 use crate::client_state::ReplyMode;
-use crate::command::{Call, Command, Flags};
-use crate::engine::Context;
+use crate::command::{Call, Command, Context, Flags};
 use crate::fault::{Fault, Outcome};
 use crate::pubsub::Space;
 use crate::reply::Reply;
@@ -267,6 +266,6 @@ fn numpat(call: &mut Call<'_>) -> Outcome {
 }
 
 fn help(call: &mut Call<'_>) -> Outcome {
-    call.reply.help_of(call.command);
+    call.help();
     Ok(())
 }

@@ -8,11 +8,13 @@ pub(super) const COMMANDS: &[Command] = &[
         .fast()
         .always()
         .since("2.6.0")
+        .tips("nondeterministic_output")
         .summary("The server's time: unix seconds, and microseconds."),
     Command::new("LASTSAVE", "", lastsave)
         .fast()
         .always()
         .categories(&["admin", "dangerous"])
+        .tips("nondeterministic_output")
         .summary("When the data was saved last, in unix seconds."),
     Command::new("ROLE", "", role)
         .fast()

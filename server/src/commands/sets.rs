@@ -58,16 +58,19 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .access("RW access delete")
         .complexity("O(N) where N is the number of members taken.")
+        .tips("nondeterministic_output")
         .summary("Takes random members out of a set."),
     Command::new("SRANDMEMBER", "key [count]", srandmember)
         .reads()
         .key(1)
         .complexity("O(N) where N is the number of members answered.")
+        .tips("nondeterministic_output")
         .summary("Random members of a set."),
     Command::new("SINTER", "key [key ...]", sinter)
         .reads()
         .keys(1, -1, 1)
         .complexity("O(N*M) where N is the size of the smallest set and M the number of sets.")
+        .tips("nondeterministic_output_order")
         .summary("The members that all sets have."),
     Command::new(
         "SINTERCARD",
@@ -92,6 +95,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .keys(1, -1, 1)
         .complexity("O(N) where N is the number of members of all sets.")
+        .tips("nondeterministic_output_order")
         .summary("The members that any set has."),
     Command::new("SUNIONSTORE", "destination key [key ...]", sunionstore)
         .writes()
@@ -106,6 +110,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .keys(1, -1, 1)
         .complexity("O(N) where N is the number of members of all sets.")
+        .tips("nondeterministic_output_order")
         .summary("The members of the first set that no other has."),
     Command::new("SDIFFSTORE", "destination key [key ...]", sdiffstore)
         .writes()
@@ -120,12 +125,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .key(1)
         .complexity("O(N) where N is the number of members.")
+        .tips("nondeterministic_output_order")
         .summary("All members of a set."),
     Command::new("SSCAN", "key cursor [MATCH pattern] [COUNT count]", sscan)
         .reads()
         .key(1)
         .since("2.8.0")
         .complexity("O(1) for each call, O(N) for all of them.")
+        .tips("nondeterministic_output")
         .summary("Visits the members of a set page by page."),
 ];
 
@@ -136,7 +143,7 @@ fn sadd(call: &mut Call<'_>) -> Outcome {
     let members = call.args.remaining().iter();
     let added = members.filter(|member| set.insert(member, limits)).count();
     if added > 0 {
-        call.db.changed(key, Class::SET, "sadd");
+        call.db.changed_by(added, key, Class::SET, "sadd");
     }
     call.reply.count(added);
     Ok(())
@@ -152,7 +159,7 @@ fn srem(call: &mut Call<'_>) -> Outcome {
         }
     };
     if removed > 0 {
-        call.db.changed(key, Class::SET, "srem");
+        call.db.changed_by(removed, key, Class::SET, "srem");
     }
     call.reply.count(removed);
     Ok(())
@@ -249,7 +256,7 @@ fn spop(call: &mut Call<'_>) -> Outcome {
     if popped.is_empty() {
         return Ok(());
     }
-    call.db.changed(key, Class::SET, "spop");
+    call.db.changed_by(popped.len(), key, Class::SET, "spop");
     if emptied {
         call.propagate(&[b"DEL", key]);
     } else if call.propagates() {

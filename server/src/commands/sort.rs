@@ -119,7 +119,8 @@ fn sort_key(call: &mut Call<'_>, stores: bool) -> Outcome {
     if count > 0 {
         call.db
             .insert(destination, Value::List(list), Expiry::Clear);
-        call.db.changed(destination, Class::LIST, "sortstore");
+        call.db
+            .changed_by(count, destination, Class::LIST, "sortstore");
     } else {
         call.db.delete(destination);
     }

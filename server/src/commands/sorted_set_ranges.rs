@@ -47,6 +47,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("1.2.0")
         .complexity(RANGE_COST)
+        .deprecated("6.2.0", "`ZRANGE` with `REV`")
         .summary("The members in a range of places, counted from the highest score."),
     Command::new(
         "ZRANGEBYSCORE",
@@ -57,6 +58,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .key(1)
     .since("1.0.5")
     .complexity(RANGE_COST)
+    .deprecated("6.2.0", "`ZRANGE` with `BYSCORE`")
     .summary("The members in a range of scores."),
     Command::new(
         "ZREVRANGEBYSCORE",
@@ -67,6 +69,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .key(1)
     .since("2.2.0")
     .complexity(RANGE_COST)
+    .deprecated("6.2.0", "`ZRANGE` with `REV` and `BYSCORE`")
     .summary("The members in a range of scores, the highest first."),
     Command::new(
         "ZRANGEBYLEX",
@@ -77,6 +80,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .key(1)
     .since("2.8.9")
     .complexity(RANGE_COST)
+    .deprecated("6.2.0", "`ZRANGE` with `BYLEX`")
     .summary("The members between two others, where all scores are the same."),
     Command::new(
         "ZREVRANGEBYLEX",
@@ -87,6 +91,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .key(1)
     .since("2.8.9")
     .complexity(RANGE_COST)
+    .deprecated("6.2.0", "`ZRANGE` with `REV` and `BYLEX`")
     .summary("The members between two others, the last first, where all scores are the same."),
     Command::new("ZCOUNT", "key min max", zcount)
         .reads()
@@ -377,7 +382,7 @@ fn remove(call: &mut Call<'_>, by: By, event: &'static str) -> Outcome {
         None => 0,
     };
     if removed > 0 {
-        call.db.changed(key, Class::SORTED_SET, event);
+        call.db.changed_by(removed, key, Class::SORTED_SET, event);
     }
     call.reply.count(removed);
     Ok(())

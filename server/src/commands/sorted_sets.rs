@@ -150,12 +150,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("6.2.0")
         .complexity("O(N) where N is the number of members returned.")
+        .tips("nondeterministic_output")
         .summary("Random members."),
     Command::new("ZSCAN", "key cursor [MATCH pattern] [COUNT count]", zscan)
         .reads()
         .key(1)
         .since("2.8.0")
         .complexity("O(1) for each call, O(N) for all of them.")
+        .tips("nondeterministic_output")
         .summary("Visits the members of a sorted set page by page."),
 ];
 
@@ -385,7 +387,8 @@ pub(super) fn add(
     }
     if added + updated > 0 {
         let event = if adding.increments { "zincr" } else { "zadd" };
-        call.db.changed(key, Class::SORTED_SET, event);
+        call.db
+            .changed_by(added + updated, key, Class::SORTED_SET, event);
     }
     match last {
         _ if !adding.increments => {
@@ -476,7 +479,7 @@ fn zrem(call: &mut Call<'_>) -> Outcome {
         }
     }
     if removed > 0 {
-        call.db.changed(key, Class::SORTED_SET, "zrem");
+        call.db.changed_by(removed, key, Class::SORTED_SET, "zrem");
     }
     call.reply.count(removed);
     Ok(())
@@ -529,7 +532,8 @@ fn pop(call: &mut Call<'_>, key: &[u8], end: End, count: usize) -> Result<Vec<(B
         popped.push(member);
     }
     if !popped.is_empty() {
-        call.db.changed(key, Class::SORTED_SET, end.event());
+        call.db
+            .changed_by(popped.len(), key, Class::SORTED_SET, end.event());
     }
     Ok(popped)
 }
@@ -693,6 +697,9 @@ fn zrandmember(call: &mut Call<'_>) -> Outcome {
     Ok(())
 }
 
+/// Scores beyond are packed as text even where they are whole.
+const MOST_PACKED_SCORE: f64 = (i64::MAX / 2) as f64;
+
 fn zscan(call: &mut Call<'_>) -> Outcome {
     let key = call.args.next_bytes()?;
     let cursor = call.args.next_bytes()?;
@@ -704,9 +711,16 @@ fn zscan(call: &mut Call<'_>) -> Outcome {
     };
     let options = ScanOptions::read(cursor, &mut call.args, false)?;
     let mut found = Vec::new();
+    let packed = set.encoding() == "listpack";
     let next = set.scan(options.cursor, options.count, |member, score| {
         if options.wants(member) {
-            let score = float::format(score);
+            // Redis packs a whole score as an integer, and shows it here as it is stored.
+            let score = match score as i64 {
+                whole if packed && score.fract() == 0.0 && score.abs() <= MOST_PACKED_SCORE => {
+                    whole.to_string()
+                }
+                _ => float::format(score),
+            };
             found.extend([Blob::from(member), Blob::from(score.as_bytes())]);
         }
     });

@@ -28,6 +28,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .fast()
         .key(1)
         .access("RW access update")
+        .deprecated("6.2.0", "`SET` with `GET`")
         .summary("Sets the string value of a key and answers the one before."),
     Command::new("GETDEL", "key", getdel)
         .writes()
@@ -73,6 +74,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .fast()
         .keys(1, -1, 1)
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard")
         .summary("The string values of several keys."),
     Command::new("MSET", "key value [key value ...]", mset)
         .writes()
@@ -81,6 +83,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("OW update")
         .since("1.0.1")
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard response_policy:all_succeeded")
         .summary("Sets the string values of several keys."),
     Command::new("MSETNX", "key value [key value ...]", msetnx)
         .writes()
@@ -89,6 +92,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("OW insert")
         .since("1.0.1")
         .complexity("O(N) where N is the number of keys.")
+        .tips("request_policy:multi_shard response_policy:agg_min")
         .summary("Sets the string values of several keys if none of them exists."),
     Command::new("APPEND", "key value", append)
         .writes()
@@ -115,6 +119,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .key(1)
         .complexity("O(N) where N is the length of the returned string.")
+        .deprecated("2.0.0", "`GETRANGE`")
         .summary("A part of the string value of a key."),
     Command::new("SETRANGE", "key offset value", setrange)
         .writes()

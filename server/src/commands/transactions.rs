@@ -1,7 +1,7 @@
 //! Transactions: commands queued, then run without anybody in between.
 
-use crate::command::{Call, Command, Flags};
-use crate::engine::Context;
+use crate::command::{Call, Command, Context, Flags};
+use crate::dispatch;
 use crate::fault::{Fault, Outcome};
 use crate::value::Blob;
 
@@ -96,7 +96,7 @@ fn exec(call: &mut Call<'_>) -> Outcome {
     let bytes = bytes.map(|(_, request)| request.memory_bytes()).sum();
     call.client_mut().executing = Some((transaction.queue.len(), bytes));
     for (_, request) in &transaction.queue {
-        call.run(&request.args(), Context::Transaction);
+        dispatch::run(call, &request.args(), Context::Transaction);
     }
     call.client_mut().executing = None;
     Ok(())

@@ -4,7 +4,7 @@ use super::bytes::Blob;
 use super::element::Element;
 use super::packed::{Entry, Listpack};
 use super::rng::Rng;
-use super::table::Table;
+use super::table::{Steps, Table};
 use super::{PackedLimits, allocated};
 
 /// A map from fields to values: a listpack of both by turns, or a hash table.
@@ -44,6 +44,14 @@ impl Hash {
     /// An empty hash.
     pub fn new() -> Self {
         Self(Form::Packed(Listpack::new()))
+    }
+
+    /// The table that a lookup goes through, if it does.
+    pub fn steps(&self) -> Option<&dyn Steps> {
+        match &self.0 {
+            Form::Table(fields) => Some(&fields.table),
+            Form::Packed(_) => None,
+        }
     }
 
     /// The number of fields. O(1).

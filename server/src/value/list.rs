@@ -39,6 +39,9 @@ struct Nodes {
     bytes: usize,
 }
 
+/// From this many nodes on, one with much room left is a small part of the list.
+const WHOLE_FROM: usize = 4;
+
 /// On which side of the pivot LINSERT puts the new element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -291,7 +294,7 @@ impl List {
                 {
                     nodes.edit(before, |pack| pack.push_back(entry));
                 }
-                _ => nodes.insert_node(node, single(entry)),
+                _ => nodes.insert_end(node, entry, limits),
             }
             return;
         }
@@ -301,7 +304,7 @@ impl List {
                 Some(after) if fits(after, &entry, 1, limits) => {
                     nodes.edit(node + 1, |pack| pack.push_front(entry));
                 }
-                _ => nodes.insert_node(node + 1, single(entry)),
+                _ => nodes.insert_end(node + 1, entry, limits),
             }
             return;
         }
@@ -373,6 +376,17 @@ impl List {
 }
 
 impl Nodes {
+    /// Begins a node that more elements will follow. In a longer list it has its whole room from the start: what nodes
+    /// leave behind by growing are holes in memory that no later node fits into.
+    fn insert_end(&mut self, at: usize, entry: Entry<'_>, limits: &PackedLimits) {
+        let mut pack = match node_bytes(limits) {
+            Some(bytes) if self.packs.len() >= WHOLE_FROM => Listpack::with_room(bytes),
+            _ => Listpack::new(),
+        };
+        pack.push_back(entry);
+        self.insert_node(at, pack);
+    }
+
     fn insert_node(&mut self, at: usize, node: Listpack) {
         self.len += node.len();
         self.bytes += node.memory_bytes();
@@ -407,10 +421,19 @@ const MAX_COUNTED_BYTES: usize = 8 * 1024;
 /// Whether a node may hold `entry` beside what it holds, `more` elements more than now.
 fn fits(pack: &Listpack, entry: &Entry<'_>, more: usize, limits: &PackedLimits) -> bool {
     let bytes = pack.entries().len() + entry.encoded_len();
-    match limits.list_max_listpack_size {
-        size @ ..0 => bytes <= 4096 << (size.max(-5).unsigned_abs() - 1),
-        count => bytes <= MAX_COUNTED_BYTES && pack.len() + more <= (count as usize).max(1),
+    if let Some(most) = node_bytes(limits) {
+        return bytes <= most;
     }
+    let most = limits.list_max_listpack_size as usize;
+    bytes <= MAX_COUNTED_BYTES && pack.len() + more <= most.max(1)
+}
+
+/// What the elements of a node may take, where that and not their number is limited: with the headers of the listpack and of
+/// the allocator it is a power of two, so that nodes fill the place of a freed buffer without a rest.
+fn node_bytes(limits: &PackedLimits) -> Option<usize> {
+    const HEADERS: usize = 16;
+    let size = limits.list_max_listpack_size;
+    (size < 0).then(|| (4096 << (size.max(-5).unsigned_abs() - 1)) - HEADERS)
 }
 
 /// The indexes of the elements equal to `value`.

@@ -42,7 +42,7 @@ pub use self::rng::Rng;
 pub use self::set::Set;
 pub use self::sorted_set::SortedSet;
 pub use self::string::Str;
-pub use self::table::Table;
+pub use self::table::{Id, Steps, Table};
 
 /// Up to what size collections stay packed; the defaults are those of Redis 7.0.
 ///

@@ -3,14 +3,16 @@
 use super::allocated;
 use super::table::Id;
 
-/// A B+tree of items addressed by rank, with the number of items below each branch.
+/// A B+tree of items in order, with the number of items below each branch: an item is found by its rank as well as by
+/// its [`Place`].
 ///
-/// It compares nothing itself: [`Self::rank`] is given a predicate that holds for a prefix of the
-/// items, and every change is made at a rank. What changes it recurses once for each level, of which
-/// there are at most seven for 2³² items.
+/// It compares nothing itself: a [`Place`] says how many items of a row precede it. Scores and ids stand in rows of their
+/// own, so that finding a place is a sweep over neighbouring numbers. What changes the tree recurses once for each level,
+/// of which there are at most eight for 2³² items.
 #[derive(Clone, Debug)]
 pub(super) struct OrderTree {
-    root: Branch,
+    root: Node,
+    len: usize,
     nodes: Nodes,
 }
 
@@ -21,55 +23,75 @@ pub(super) struct Item {
     pub(super) id: Id,
 }
 
-#[derive(Clone, Debug)]
-struct Branch {
-    /// The first item below; anything if there is none.
-    first: Item,
-    /// The number of items below.
-    len: usize,
-    node: Node,
+/// A place in the order: of every row, the first items precede it.
+pub(super) trait Place {
+    /// How many of these items precede it.
+    fn preceding(&self, row: Row<'_>) -> usize;
 }
 
-#[derive(Debug)]
+/// Items in order: their scores, and as many ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Row<'a> {
+    pub(super) scores: &'a [f64],
+    pub(super) ids: &'a [Id],
+}
+
+#[derive(Clone, Debug)]
 enum Node {
-    /// Allocated for `LEAF` items.
-    Leaf(Vec<Item>),
-    /// Allocated for `INNER` branches, none of which is empty.
-    Inner(Vec<Branch>),
+    Leaf(Box<Leaf>),
+    Inner(Box<Inner>),
 }
 
-impl Clone for Node {
-    /// A copy with the same room for more, which a vector's own copy has not.
-    fn clone(&self) -> Self {
-        fn copy<T: Clone>(row: &[T], max: usize) -> Vec<T> {
-            let mut copy = Vec::with_capacity(max);
-            copy.extend_from_slice(row);
-            copy
-        }
-        match self {
-            Self::Leaf(items) => Self::Leaf(copy(items, LEAF)),
-            Self::Inner(branches) => Self::Inner(copy(branches, INNER)),
-        }
-    }
-}
-
-/// How many nodes there are.
 #[derive(Clone, Debug)]
-struct Nodes {
-    leaves: usize,
-    inners: usize,
+struct Leaf {
+    len: usize,
+    scores: [f64; LEAF],
+    ids: [Id; LEAF],
 }
 
-/// The most items of a leaf: 1 KiB.
+/// Branches: of each its first item, the number of items below it, which is not zero, and its node.
+#[derive(Debug)]
+struct Inner {
+    scores: [f64; INNER],
+    ids: [Id; INNER],
+    lens: [u32; INNER],
+    /// Allocated for `INNER` nodes.
+    nodes: Vec<Node>,
+}
+
+/// The most items of a leaf.
 const LEAF: usize = 64;
 
 /// The most branches of an inner node.
 const INNER: usize = 32;
 
+/// How many nodes there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Nodes {
+    leaves: usize,
+    inners: usize,
+}
+
+/// The way down to one item.
+trait Path {
+    fn branch(&mut self, inner: &Inner) -> usize;
+    fn item(&mut self, leaf: &Leaf) -> usize;
+}
+
+/// The way to the item at a rank.
+struct Rank(usize);
+
+/// The way to the last item that precedes a place.
+struct Before<'a, P>(&'a P);
+
+/// The place behind all items.
+struct Last;
+
 impl OrderTree {
     pub(super) fn new() -> Self {
         Self {
-            root: Branch::leaf(Vec::with_capacity(LEAF)),
+            root: Node::Leaf(Box::new(Leaf::new())),
+            len: 0,
             nodes: Nodes {
                 leaves: 1,
                 inners: 0,
@@ -77,352 +99,550 @@ impl OrderTree {
         }
     }
 
-    /// The number of items. O(1).
-    pub(super) const fn len(&self) -> usize {
-        self.root.len
-    }
-
-    /// The number of items that precede something, which must be the first ones. O(log n) calls.
-    pub(super) fn rank(&self, precedes: impl Fn(&Item) -> bool) -> usize {
-        let (mut node, mut rank) = (&self.root.node, 0);
+    /// The number of items that precede a place. O(log n).
+    pub(super) fn rank(&self, place: &impl Place) -> usize {
+        let (mut node, mut rank) = (&self.root, 0);
         loop {
             match node {
-                Node::Leaf(items) => return rank + items.partition_point(&precedes),
-                Node::Inner(branches) => {
-                    let index = branches.partition_point(|branch| precedes(&branch.first));
-                    let (before, from) = branches.split_at(index.saturating_sub(1));
-                    rank += before.iter().map(|branch| branch.len).sum::<usize>();
-                    let Some(branch) = from.first() else {
-                        return rank;
-                    };
-                    node = &branch.node;
+                Node::Leaf(leaf) => return rank + place.preceding(leaf.row()),
+                Node::Inner(inner) => {
+                    let index = Before(place).branch(inner);
+                    rank += total(&inner.lens[..index]);
+                    node = &inner.nodes[index];
                 }
             }
         }
     }
 
     /// The leaf that holds the item at `rank`, and the index of the item there. O(log n).
-    pub(super) fn leaf(&self, mut rank: usize) -> (&[Item], usize) {
-        let mut node = &self.root.node;
+    pub(super) fn leaf(&self, rank: usize) -> (Row<'_>, usize) {
+        let (mut node, mut path) = (&self.root, Rank(rank));
         loop {
             match node {
-                Node::Leaf(items) => return (items, rank),
-                Node::Inner(branches) => {
-                    let Some(index) = branch_of(branches, &mut rank) else {
-                        return (&[], 0);
-                    };
-                    node = &branches[index].node;
-                }
+                Node::Leaf(leaf) => return (leaf.row(), path.item(leaf)),
+                Node::Inner(inner) => node = &inner.nodes[path.branch(inner)],
             }
         }
     }
 
     /// The item at `rank`. O(log n).
     pub(super) fn at(&self, rank: usize) -> Option<Item> {
-        let (items, index) = self.leaf(rank);
-        items.get(index).copied()
+        let (row, index) = self.leaf(rank);
+        row.from(index).pop_first()
     }
 
-    /// Inserts an item in front of the one at `rank`, which is at most `len()`. O(log n).
-    pub(super) fn insert(&mut self, rank: usize, item: Item) {
-        let Some(right) = self.root.insert(rank, item, &mut self.nodes) else {
+    /// Adds an item behind all others. O(log n).
+    pub(super) fn push(&mut self, item: Item) {
+        self.insert(&Last, item);
+    }
+
+    /// Inserts an item at its place. O(log n).
+    pub(super) fn insert(&mut self, place: &impl Place, item: Item) {
+        self.len += 1;
+        let Some(right) = self.root.insert(place, item, &mut self.nodes) else {
             return;
         };
-        let left = std::mem::replace(&mut self.root, Branch::leaf(Vec::new()));
-        let mut branches = Vec::with_capacity(INNER);
-        branches.extend([left, right]);
-        self.root = Branch::inner(branches);
+        let left = std::mem::replace(&mut self.root, Node::Inner(Box::new(Inner::new())));
+        if let Node::Inner(root) = &mut self.root {
+            root.insert(0, left);
+            root.insert(1, right);
+        }
         self.nodes.inners += 1;
     }
 
+    /// Takes the last item that precedes a place out, if there is one. O(log n).
+    pub(super) fn remove_before(&mut self, place: &impl Place) {
+        self.remove(&mut Before(place));
+    }
+
     /// Takes the item at `rank` out, if there is one. O(log n).
-    pub(super) fn remove(&mut self, rank: usize) {
-        if rank >= self.len() {
-            return;
+    pub(super) fn remove_at(&mut self, rank: usize) {
+        if rank < self.len {
+            self.remove(&mut Rank(rank));
         }
-        self.root.remove(rank, &mut self.nodes);
-        while let Node::Inner(branches) = &mut self.root.node
-            && branches.len() == 1
-            && let Some(only) = branches.pop()
+    }
+
+    fn remove(&mut self, path: &mut impl Path) {
+        self.len -= usize::from(self.root.remove(path, &mut self.nodes));
+        while let Node::Inner(inner) = &mut self.root
+            && inner.nodes.len() == 1
+            && let Some(only) = inner.nodes.pop()
         {
             self.root = only;
             self.nodes.inners -= 1;
         }
     }
 
-    /// Notes that the item at `rank` has another id. O(log n).
-    pub(super) fn set_id(&mut self, mut rank: usize, id: Id) {
-        let mut branch = &mut self.root;
-        loop {
-            if rank == 0 {
-                branch.first.id = id;
-            }
-            match &mut branch.node {
-                Node::Leaf(items) => {
-                    if let Some(item) = items.get_mut(rank) {
-                        item.id = id;
-                    }
-                    return;
-                }
-                Node::Inner(branches) => {
-                    let Some(index) = branch_of(branches, &mut rank) else {
-                        return;
-                    };
-                    branch = &mut branches[index];
-                }
-            }
-        }
+    /// Gives another id to the last item that precedes a place. O(log n).
+    pub(super) fn set_id_before(&mut self, place: &impl Place, id: Id) {
+        self.root.set_id(&mut Before(place), id);
     }
 
     /// The heap bytes behind it. O(1).
     pub(super) const fn memory_bytes(&self) -> usize {
-        self.nodes.leaves * allocated(LEAF * size_of::<Item>())
-            + self.nodes.inners * allocated(INNER * size_of::<Branch>())
+        let inner = allocated(size_of::<Inner>()) + allocated(INNER * size_of::<Node>());
+        self.nodes.leaves * allocated(size_of::<Leaf>()) + self.nodes.inners * inner
     }
 }
 
-/// The branch that holds the item at `rank`, which becomes the rank within it.
-fn branch_of(branches: &[Branch], rank: &mut usize) -> Option<usize> {
-    branches.iter().position(|branch| {
-        let here = *rank < branch.len;
-        if !here {
-            *rank -= branch.len;
+impl Row<'_> {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.scores.is_empty()
+    }
+
+    /// The items from an index on.
+    pub(super) fn from(self, index: usize) -> Self {
+        let scores = self.scores.get(index..).unwrap_or_default();
+        let ids = self.ids.get(index..).unwrap_or_default();
+        Self { scores, ids }
+    }
+
+    /// The items in front of an index.
+    pub(super) fn to(self, index: usize) -> Self {
+        let end = index.min(self.scores.len());
+        Self {
+            scores: &self.scores[..end],
+            ids: &self.ids[..end],
         }
-        here
-    })
+    }
+
+    pub(super) fn pop_first(&mut self) -> Option<Item> {
+        let score = *self.scores.split_off_first()?;
+        let id = *self.ids.split_off_first()?;
+        Some(Item { score, id })
+    }
+
+    pub(super) fn pop_last(&mut self) -> Option<Item> {
+        let score = *self.scores.split_off_last()?;
+        let id = *self.ids.split_off_last()?;
+        Some(Item { score, id })
+    }
 }
 
-impl Branch {
-    fn leaf(items: Vec<Item>) -> Self {
-        Self {
-            first: items.first().copied().unwrap_or(Item { score: 0.0, id: 0 }),
-            len: items.len(),
-            node: Node::Leaf(items),
+impl Path for Rank {
+    fn branch(&mut self, inner: &Inner) -> usize {
+        let mut index = 0;
+        while index + 1 < inner.nodes.len() && self.0 >= inner.lens[index] as usize {
+            self.0 -= inner.lens[index] as usize;
+            index += 1;
         }
+        index
     }
 
-    fn inner(branches: Vec<Self>) -> Self {
-        Self {
-            first: branches
-                .first()
-                .map_or(Item { score: 0.0, id: 0 }, |branch| branch.first),
-            len: branches.iter().map(|branch| branch.len).sum(),
-            node: Node::Inner(branches),
-        }
+    fn item(&mut self, _: &Leaf) -> usize {
+        self.0
+    }
+}
+
+impl<P: Place> Path for Before<'_, P> {
+    fn branch(&mut self, inner: &Inner) -> usize {
+        self.0.preceding(inner.row()).saturating_sub(1)
     }
 
-    /// Inserts an item; returns the right part if that took a split.
-    fn insert(&mut self, rank: usize, item: Item, nodes: &mut Nodes) -> Option<Self> {
-        if rank == 0 {
-            self.first = item;
-        }
-        self.len += 1;
-        let right = match &mut self.node {
-            Node::Leaf(items) => {
-                let right = Self::leaf(insert_or_split(items, rank, item, LEAF)?);
-                nodes.leaves += 1;
-                right
-            }
-            Node::Inner(branches) => {
-                let (mut index, mut rank) = (0, rank);
-                while index + 1 < branches.len() && rank > branches[index].len {
-                    rank -= branches[index].len;
-                    index += 1;
-                }
-                let split = branches[index].insert(rank, item, nodes)?;
-                let right = Self::inner(insert_or_split(branches, index + 1, split, INNER)?);
-                nodes.inners += 1;
-                right
-            }
+    fn item(&mut self, leaf: &Leaf) -> usize {
+        // Where nothing precedes the place, there is no such item.
+        self.0.preceding(leaf.row()).wrapping_sub(1)
+    }
+}
+
+impl Place for Last {
+    fn preceding(&self, row: Row<'_>) -> usize {
+        row.scores.len()
+    }
+}
+
+impl Node {
+    /// The first item below; there is one.
+    fn first(&self) -> Item {
+        let (score, id) = match self {
+            Self::Leaf(leaf) => (leaf.scores[0], leaf.ids[0]),
+            Self::Inner(inner) => (inner.scores[0], inner.ids[0]),
         };
-        self.len -= right.len;
-        Some(right)
+        Item { score, id }
     }
 
-    /// Takes the item at `rank`, which is below `len`, out.
-    fn remove(&mut self, mut rank: usize, nodes: &mut Nodes) {
-        self.len -= 1;
-        match &mut self.node {
-            Node::Leaf(items) => {
-                items.remove(rank);
-                self.first = items.first().copied().unwrap_or(self.first);
-            }
-            Node::Inner(branches) => {
-                if let Some(index) = branch_of(branches, &mut rank) {
-                    branches[index].remove(rank, nodes);
-                    merge(branches, index, nodes);
-                }
-                self.first = branches.first().map_or(self.first, |branch| branch.first);
-            }
+    /// The number of items below.
+    fn len(&self) -> u32 {
+        match self {
+            Self::Leaf(leaf) => leaf.len as u32,
+            Self::Inner(inner) => total(&inner.lens[..inner.nodes.len()]) as u32,
         }
     }
 
     /// The items or branches of the node itself, and how many it may have.
     fn fill(&self) -> (usize, usize) {
-        match &self.node {
-            Node::Leaf(items) => (items.len(), LEAF),
-            Node::Inner(branches) => (branches.len(), INNER),
+        match self {
+            Self::Leaf(leaf) => (leaf.len, LEAF),
+            Self::Inner(inner) => (inner.nodes.len(), INNER),
+        }
+    }
+
+    /// Inserts an item; returns the right part if that took a split.
+    fn insert(&mut self, place: &impl Place, item: Item, nodes: &mut Nodes) -> Option<Self> {
+        match self {
+            Self::Leaf(leaf) => {
+                let right = leaf.insert_or_split(place.preceding(leaf.row()), item)?;
+                nodes.leaves += 1;
+                Some(Self::Leaf(Box::new(right)))
+            }
+            Self::Inner(inner) => {
+                let index = Before(place).branch(inner);
+                let split = inner.nodes[index].insert(place, item, nodes);
+                inner.lens[index] += 1;
+                inner.note_first(index);
+                let split = split?;
+                inner.lens[index] -= split.len();
+                let right = inner.insert_or_split(index + 1, split)?;
+                nodes.inners += 1;
+                Some(Self::Inner(Box::new(right)))
+            }
+        }
+    }
+
+    /// Takes the item at the end of the path out; whether there was one.
+    fn remove(&mut self, path: &mut impl Path, nodes: &mut Nodes) -> bool {
+        match self {
+            Self::Leaf(leaf) => {
+                let index = path.item(leaf);
+                let found = index < leaf.len;
+                if found {
+                    leaf.remove(index);
+                }
+                found
+            }
+            Self::Inner(inner) => {
+                let index = path.branch(inner);
+                let found = inner.nodes[index].remove(path, nodes);
+                if found {
+                    inner.lens[index] -= 1;
+                    if inner.lens[index] > 0 {
+                        inner.note_first(index);
+                    }
+                    inner.merge(index, nodes);
+                }
+                found
+            }
+        }
+    }
+
+    fn set_id(&mut self, path: &mut impl Path, id: Id) {
+        match self {
+            Self::Leaf(leaf) => {
+                let index = path.item(leaf);
+                if index < leaf.len {
+                    leaf.ids[index] = id;
+                }
+            }
+            Self::Inner(inner) => {
+                let index = path.branch(inner);
+                inner.nodes[index].set_id(path, id);
+                inner.note_first(index);
+            }
         }
     }
 }
 
-/// Inserts into a node's row; if that is full, splits it and returns its right part.
+impl Leaf {
+    const fn new() -> Self {
+        Self {
+            len: 0,
+            scores: [0.0; LEAF],
+            ids: [0; LEAF],
+        }
+    }
+
+    fn row(&self) -> Row<'_> {
+        Row {
+            scores: &self.scores[..self.len],
+            ids: &self.ids[..self.len],
+        }
+    }
+
+    fn insert(&mut self, at: usize, item: Item) {
+        make_room(&mut self.scores[..=self.len], at, item.score);
+        make_room(&mut self.ids[..=self.len], at, item.id);
+        self.len += 1;
+    }
+
+    fn insert_or_split(&mut self, at: usize, item: Item) -> Option<Self> {
+        if self.len < LEAF {
+            self.insert(at, item);
+            return None;
+        }
+        let (middle, mut right) = (middle(at, LEAF), Self::new());
+        right.take(self, middle);
+        if at <= middle {
+            self.insert(at, item);
+        } else {
+            right.insert(at - middle, item);
+        }
+        Some(right)
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.scores.copy_within(at + 1..self.len, at);
+        self.ids.copy_within(at + 1..self.len, at);
+        self.len -= 1;
+    }
+
+    /// Moves what stands in `other` from an index on to the end.
+    fn take(&mut self, other: &mut Self, from: usize) {
+        let (old, moved) = (self.len, other.len - from);
+        self.scores[old..old + moved].copy_from_slice(&other.scores[from..other.len]);
+        self.ids[old..old + moved].copy_from_slice(&other.ids[from..other.len]);
+        self.len += moved;
+        other.len = from;
+    }
+}
+
+impl Inner {
+    fn new() -> Self {
+        Self {
+            scores: [0.0; INNER],
+            ids: [0; INNER],
+            lens: [0; INNER],
+            nodes: Vec::with_capacity(INNER),
+        }
+    }
+
+    /// The first items of the branches.
+    fn row(&self) -> Row<'_> {
+        Row {
+            scores: &self.scores[..self.nodes.len()],
+            ids: &self.ids[..self.nodes.len()],
+        }
+    }
+
+    /// Brings the first item of a branch up to date.
+    fn note_first(&mut self, index: usize) {
+        let first = self.nodes[index].first();
+        self.scores[index] = first.score;
+        self.ids[index] = first.id;
+    }
+
+    fn insert(&mut self, at: usize, node: Node) {
+        let (first, len) = (node.first(), self.nodes.len());
+        make_room(&mut self.scores[..=len], at, first.score);
+        make_room(&mut self.ids[..=len], at, first.id);
+        make_room(&mut self.lens[..=len], at, node.len());
+        self.nodes.insert(at, node);
+    }
+
+    fn insert_or_split(&mut self, at: usize, node: Node) -> Option<Self> {
+        if self.nodes.len() < INNER {
+            self.insert(at, node);
+            return None;
+        }
+        let (middle, mut right) = (middle(at, INNER), Self::new());
+        right.take(self, middle);
+        if at <= middle {
+            self.insert(at, node);
+        } else {
+            right.insert(at - middle, node);
+        }
+        Some(right)
+    }
+
+    fn remove(&mut self, at: usize) -> Node {
+        let len = self.nodes.len();
+        self.scores.copy_within(at + 1..len, at);
+        self.ids.copy_within(at + 1..len, at);
+        self.lens.copy_within(at + 1..len, at);
+        self.nodes.remove(at)
+    }
+
+    /// Moves what stands in `other` from an index on to the end.
+    fn take(&mut self, other: &mut Self, from: usize) {
+        let (old, end) = (self.nodes.len(), other.nodes.len());
+        let new = old..old + end - from;
+        self.scores[new.clone()].copy_from_slice(&other.scores[from..end]);
+        self.ids[new.clone()].copy_from_slice(&other.ids[from..end]);
+        self.lens[new].copy_from_slice(&other.lens[from..end]);
+        self.nodes.extend(other.nodes.drain(from..));
+    }
+
+    /// Joins a branch that has become small with one beside it, if the two leave room in one node; takes an empty one
+    /// out.
+    fn merge(&mut self, index: usize, nodes: &mut Nodes) {
+        let (fill, max) = self.nodes[index].fill();
+        if fill > max / 4 {
+            return;
+        }
+        let room = max - max / 4 - fill;
+        let joins = |index: usize| {
+            self.nodes
+                .get(index)
+                .is_some_and(|node| node.fill().0 <= room)
+        };
+        let left = if index > 0 && joins(index - 1) {
+            index - 1
+        } else if joins(index + 1) {
+            index
+        } else if fill == 0 {
+            // Both neighbours are full.
+            nodes.forget(&self.remove(index));
+            return;
+        } else {
+            return;
+        };
+        let len = self.lens[left] + self.lens[left + 1];
+        let mut right = self.remove(left + 1);
+        nodes.forget(&right);
+        match (&mut self.nodes[left], &mut right) {
+            (Node::Leaf(left), Node::Leaf(right)) => left.take(right, 0),
+            (Node::Inner(left), Node::Inner(right)) => left.take(right, 0),
+            _ => debug_assert!(false, "branches of one node are of one height"),
+        }
+        self.lens[left] = len;
+        self.note_first(left);
+    }
+}
+
+impl Clone for Inner {
+    /// A copy with the same room for more, which a vector's own copy has not.
+    fn clone(&self) -> Self {
+        let mut nodes = Vec::with_capacity(INNER);
+        nodes.extend_from_slice(&self.nodes);
+        Self { nodes, ..*self }
+    }
+}
+
+impl Nodes {
+    const fn forget(&mut self, node: &Node) {
+        match node {
+            Node::Leaf(_) => self.leaves -= 1,
+            Node::Inner(_) => self.inners -= 1,
+        }
+    }
+}
+
+/// Where a full row is split that something is inserted into.
 ///
-/// Rows that are filled from one end are split near that end, so that what is left behind is
-/// nearly full.
-fn insert_or_split<T>(row: &mut Vec<T>, at: usize, item: T, max: usize) -> Option<Vec<T>> {
-    if row.len() < max {
-        row.insert(at, item);
-        return None;
-    }
-    let middle = match at {
+/// Rows that are filled from one end are split near that end, so that what is left behind is nearly full.
+const fn middle(at: usize, max: usize) -> usize {
+    match at {
         0 => max / 8,
-        _ if at == row.len() => max - max / 8,
+        _ if at == max => max - max / 8,
         _ => max / 2,
-    };
-    let mut right = Vec::with_capacity(max);
-    right.extend(row.drain(middle..));
-    if at <= middle {
-        row.insert(at, item);
-    } else {
-        right.insert(at - middle, item);
-    }
-    Some(right)
-}
-
-/// Joins a branch that has become small with one beside it, if the two leave room in one node; takes
-/// an empty one out.
-fn merge(branches: &mut Vec<Branch>, index: usize, nodes: &mut Nodes) {
-    let (fill, max) = branches[index].fill();
-    if fill > max / 4 {
-        return;
-    }
-    let room = max - max / 4 - fill;
-    let joins = |index: usize| {
-        branches
-            .get(index)
-            .is_some_and(|branch| branch.fill().0 <= room)
-    };
-    let left = if index > 0 && joins(index - 1) {
-        index - 1
-    } else if joins(index + 1) {
-        index
-    } else if fill == 0 {
-        // Both neighbours are full.
-        drop_node(&branches.remove(index), nodes);
-        return;
-    } else {
-        return;
-    };
-    let mut right = branches.remove(left + 1);
-    drop_node(&right, nodes);
-    let left = &mut branches[left];
-    if left.len == 0 {
-        left.first = right.first;
-    }
-    left.len += right.len;
-    match (&mut left.node, &mut right.node) {
-        (Node::Leaf(left), Node::Leaf(right)) => left.append(right),
-        (Node::Inner(left), Node::Inner(right)) => left.append(right),
-        _ => debug_assert!(false, "branches of one node are of one height"),
     }
 }
 
-const fn drop_node(branch: &Branch, nodes: &mut Nodes) {
-    match branch.node {
-        Node::Leaf(_) => nodes.leaves -= 1,
-        Node::Inner(_) => nodes.inners -= 1,
-    }
+/// Moves what stands from `at` on one further and puts `new` there; the last of the row is free.
+fn make_room<T: Copy>(row: &mut [T], at: usize, new: T) {
+    row.copy_within(at..row.len() - 1, at + 1);
+    row[at] = new;
+}
+
+fn total(lens: &[u32]) -> usize {
+    lens.iter().map(|len| *len as usize).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Branch, Item, Node, Nodes, OrderTree};
+    use super::{INNER, Item, LEAF, Node, Nodes, OrderTree, Place, Row};
 
-    fn item(id: u32) -> Item {
-        Item {
-            score: f64::from(id),
-            id,
+    /// In front of the items from this score on.
+    struct Score(f64);
+
+    impl Place for Score {
+        fn preceding(&self, row: Row<'_>) -> usize {
+            row.scores.partition_point(|score| *score < self.0)
         }
     }
 
-    fn ids(tree: &OrderTree) -> Vec<u32> {
-        (0..tree.len())
-            .filter_map(|rank| tree.at(rank))
-            .map(|item| item.id)
-            .collect()
+    fn item(score: u32) -> Item {
+        Item {
+            score: score.into(),
+            id: score.wrapping_mul(3),
+        }
     }
 
-    /// Checks lengths, firsts and capacities, and returns the height.
-    fn check(branch: &Branch, nodes: &mut Nodes) -> usize {
-        match &branch.node {
-            Node::Leaf(items) => {
+    /// Checks lengths and firsts, counts the nodes, and returns the height.
+    fn check(node: &Node, items: &mut Vec<Item>, nodes: &mut Nodes) -> usize {
+        match node {
+            Node::Leaf(leaf) => {
                 nodes.leaves += 1;
-                assert_eq!((branch.len, items.capacity()), (items.len(), super::LEAF));
-                assert!(items.first().is_none_or(|first| *first == branch.first));
+                let row = leaf.row();
+                let pairs = row.scores.iter().zip(row.ids);
+                items.extend(pairs.map(|(score, id)| Item {
+                    score: *score,
+                    id: *id,
+                }));
+                assert!(leaf.len <= LEAF);
                 1
             }
-            Node::Inner(branches) => {
+            Node::Inner(inner) => {
                 nodes.inners += 1;
-                assert_eq!(branches.capacity(), super::INNER);
-                assert_eq!(
-                    branch.len,
-                    branches.iter().map(|branch| branch.len).sum::<usize>()
-                );
-                assert_eq!(branch.first, branches[0].first);
-                let heights: Vec<_> = branches.iter().map(|branch| check(branch, nodes)).collect();
+                assert_eq!(inner.nodes.capacity(), INNER);
+                let mut heights = Vec::new();
+                for (index, node) in inner.nodes.iter().enumerate() {
+                    let before = items.len();
+                    heights.push(check(node, items, nodes));
+                    assert_eq!(inner.lens[index] as usize, items.len() - before);
+                    assert_eq!(
+                        (inner.scores[index], inner.ids[index]),
+                        (items[before].score, items[before].id)
+                    );
+                }
                 assert!(heights.iter().all(|height| *height == heights[0]));
-                assert!(branches.iter().all(|branch| branch.len > 0));
                 1 + heights[0]
             }
         }
     }
 
-    fn check_all(tree: &OrderTree, model: &[u32]) -> usize {
-        let mut nodes = Nodes {
-            leaves: 0,
-            inners: 0,
-        };
-        let height = check(&tree.root, &mut nodes);
-        assert_eq!(
-            (nodes.leaves, nodes.inners),
-            (tree.nodes.leaves, tree.nodes.inners)
+    fn check_all(tree: &OrderTree, model: &[Item]) -> usize {
+        let (mut items, mut nodes) = (
+            Vec::new(),
+            Nodes {
+                leaves: 0,
+                inners: 0,
+            },
         );
-        assert_eq!(ids(tree), model);
+        let height = check(&tree.root, &mut items, &mut nodes);
+        assert_eq!(nodes, tree.nodes);
+        assert_eq!((items.as_slice(), tree.len), (model, model.len()));
         height
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn behaves_like_a_vector(
-            phases in proptest::collection::vec((0u8..5, 1usize..1500, any::<u64>()), 1..6),
+        fn behaves_like_a_sorted_vector(
+            phases in proptest::collection::vec((0u8..6, 1usize..1500, any::<u64>()), 1..6),
         ) {
-            let (mut tree, mut model) = (OrderTree::new(), Vec::new());
-            let mut id = 0;
+            let (mut tree, mut model) = (OrderTree::new(), Vec::<Item>::new());
             for (phase, steps, seed) in phases {
                 let mut rng = crate::value::Rng::new(seed);
-                for _ in 0..steps {
-                    let len = model.len();
-                    let at = match phase { 0 => 0, 1 => len, _ => rng.below(len + 1) };
+                for step in 0..steps as u32 {
+                    let score = match phase {
+                        0 => 1_000_000 + step,
+                        1 => 500_000 - step,
+                        _ => rng.below(1_000_000) as u32,
+                    };
+                    let at = model.partition_point(|item| item.score < score.into());
                     if phase < 3 {
-                        id += 1;
-                        tree.insert(at, item(id));
-                        model.insert(at, id);
-                    } else if phase == 3 && at < len {
-                        tree.remove(at);
+                        if model.get(at).is_none_or(|item| item.score > score.into()) {
+                            tree.insert(&Score(score.into()), item(score));
+                            model.insert(at, item(score));
+                        }
+                    } else if phase == 3 && at < model.len() {
+                        tree.remove_at(at);
                         model.remove(at);
-                    } else if at < len {
-                        id += 1;
-                        tree.set_id(at, id);
-                        model[at] = id;
-                        // The score is not part of the model.
+                    } else if phase == 4 {
+                        tree.remove_before(&Score(score.into()));
+                        if at > 0 {
+                            model.remove(at - 1);
+                        }
+                    } else if at > 0 {
+                        tree.set_id_before(&Score(score.into()), step);
+                        model[at - 1].id = step;
                     }
+                    prop_assert_eq!(tree.rank(&Score(score.into())), model.partition_point(|item| item.score < score.into()));
                 }
-                let first = tree.at(0).map(|item| item.id);
-                prop_assert_eq!(first, model.first().copied());
+                prop_assert_eq!(tree.at(0), model.first().copied());
+                prop_assert_eq!(tree.at(model.len() / 2), model.get(model.len() / 2).copied());
                 check_all(&tree, &model);
                 tree = tree.clone();
             }
@@ -430,33 +650,25 @@ mod tests {
     }
 
     #[test]
-    fn counts_what_precedes() {
-        let mut tree = OrderTree::new();
-        for id in 0..5000 {
-            tree.insert(id as usize, item(id * 2));
-        }
-        for rank in 0..5000 {
-            assert_eq!(tree.rank(|item| item.id < 2 * rank), rank as usize);
-            assert_eq!(tree.rank(|item| item.id <= 2 * rank), rank as usize + 1);
-        }
-    }
-
-    #[test]
     fn ascending_items_fill_the_leaves_and_removal_gives_them_back() {
         let mut tree = OrderTree::new();
-        for id in 0..100_000 {
-            tree.insert(id as usize, item(id));
+        for score in 0..100_000 {
+            tree.push(item(score));
         }
-        assert!(tree.memory_bytes() < 100_000 * 22);
-        let model: Vec<u32> = (0..100_000).collect();
+        assert!(
+            tree.memory_bytes() < 100_000 * 17,
+            "{}",
+            tree.memory_bytes()
+        );
+        let model: Vec<Item> = (0..100_000).map(item).collect();
         assert_eq!(check_all(&tree, &model), 4);
         let mut rng = crate::value::Rng::new(7);
-        while tree.len() > 1000 {
-            tree.remove(rng.below(tree.len()));
+        while tree.len > 1000 {
+            tree.remove_at(rng.below(tree.len));
         }
         assert!(tree.memory_bytes() < 1000 * 120, "{}", tree.memory_bytes());
-        while tree.len() > 0 {
-            tree.remove(tree.len() - 1);
+        while tree.len > 0 {
+            tree.remove_at(tree.len - 1);
         }
         assert_eq!(check_all(&tree, &[]), 1);
     }

@@ -49,6 +49,14 @@ impl Listpack {
         Self::default()
     }
 
+    /// An empty listpack with room for `bytes` of entries, which it keeps until entries are removed.
+    #[must_use]
+    pub fn with_room(bytes: usize) -> Self {
+        let mut pack = Self::new();
+        pack.resize(HEADER + bytes);
+        pack
+    }
+
     /// The number of entries. O(1).
     pub fn len(&self) -> usize {
         self.header(4)
@@ -206,7 +214,7 @@ impl Listpack {
         self.0
             .copy_within(HEADER + end..HEADER + used, HEADER + start + room);
         self.set_header(0, new);
-        if HEADER + new + 2 * spare(new) + 64 < self.0.len() {
+        if new < used && HEADER + new + 2 * spare(new) + 64 < self.0.len() {
             self.resize(HEADER + new + spare(new));
         }
         &mut self.0[HEADER + start..HEADER + start + room]

@@ -5,7 +5,7 @@ use super::element::{Element, canonical_integer};
 use super::intset::IntSet;
 use super::packed::{Entry, Listpack};
 use super::rng::Rng;
-use super::table::Table;
+use super::table::{Steps, Table};
 use super::{PackedLimits, allocated};
 
 /// A set of byte strings: integers packed and sorted, a listpack, or a hash table.
@@ -45,6 +45,17 @@ impl Set {
     /// An empty set.
     pub fn new() -> Self {
         Self(Form::Integers(IntSet::new()))
+    }
+
+    /// The table that a lookup goes through, if it does.
+    pub fn steps(&self) -> Option<&dyn Steps> {
+        match &self.0 {
+            Form::Members(members) => match &**members {
+                Members::Table(table) => Some(table),
+                Members::Packed(_) => None,
+            },
+            Form::Integers(_) => None,
+        }
     }
 
     /// The number of members. O(1).

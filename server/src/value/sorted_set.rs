@@ -5,11 +5,11 @@ use std::ops::{Bound, Range};
 
 use super::bytes::Blob;
 use super::element::Element;
-use super::order::{Item, OrderTree};
+use super::order::{Item, OrderTree, Place, Row};
 use super::packed::{Entry, Listpack};
 use super::rng::Rng;
 use super::siphash::hash;
-use super::table::{Id, Table};
+use super::table::{Id, Steps, Table};
 use super::{PackedLimits, allocated};
 
 /// Members ordered by score, then by their bytes: a listpack, or a hash table with an
@@ -61,6 +61,7 @@ enum Edge<'a> {
     BelowMember(&'a [u8]),
     AboveMember(&'a [u8]),
     Below(f64, &'a [u8]),
+    Above(f64, &'a [u8]),
 }
 
 impl Default for SortedSet {
@@ -91,6 +92,14 @@ impl SortedSet {
             return Self(Form::Packed(pack));
         }
         Self(Form::Ordered(Box::new(Ordered::new(members.into_iter()))))
+    }
+
+    /// The table that a lookup goes through, if it does.
+    pub fn steps(&self) -> Option<&dyn Steps> {
+        match &self.0 {
+            Form::Ordered(ordered) => Some(&ordered.scores),
+            Form::Packed(_) => None,
+        }
     }
 
     /// The number of members. O(1).
@@ -141,11 +150,7 @@ impl SortedSet {
                 pack.remove(position, 2);
                 score
             }
-            Form::Ordered(ordered) => {
-                let id = ordered.scores.id_of(member)?;
-                let rank = ordered.rank_of(id)?;
-                ordered.remove(rank).map(|(_, score)| score)
-            }
+            Form::Ordered(ordered) => ordered.remove(member),
         }
     }
 
@@ -159,7 +164,7 @@ impl SortedSet {
             Form::Packed(_) => {}
             Form::Ordered(ordered) => {
                 for rank in ranks.clone().rev() {
-                    ordered.remove(rank);
+                    ordered.remove_at(rank);
                 }
             }
         }
@@ -225,8 +230,8 @@ impl SortedSet {
             }
             Form::Ordered(ordered) => IterForm::Ordered {
                 ordered,
-                front: [].iter(),
-                back: [].iter(),
+                front: Row::default(),
+                back: Row::default(),
             },
         };
         Iter { start, end, form }
@@ -306,7 +311,7 @@ impl SortedSet {
                 pack.remove(position, 2);
                 Some((member, score))
             }
-            Form::Ordered(ordered) => ordered.remove(rank),
+            Form::Ordered(ordered) => ordered.remove_at(rank),
         }
     }
 
@@ -328,9 +333,9 @@ impl Ordered {
     /// Of members in order, each of which is there once.
     fn new(members: impl Iterator<Item = (Blob, f64)>) -> Self {
         let (mut scores, mut tree) = (Table::new(), OrderTree::new());
-        for (rank, (member, score)) in members.enumerate() {
+        for (member, score) in members {
             let id = scores.insert_new(hash(&member), member, score);
-            tree.insert(rank, Item { score, id });
+            tree.push(Item { score, id });
         }
         Self { scores, tree }
     }
@@ -343,7 +348,10 @@ impl Ordered {
             if old.partial_cmp(&score) == Some(Ordering::Equal) {
                 return Some(old);
             }
-            self.tree.remove(self.rank_of(id)?);
+            self.tree.remove_before(&Sought {
+                edge: Edge::Above(old, member),
+                members: &self.scores,
+            });
             *self.scores.at_mut(id)? = score;
             (id, Some(old))
         } else {
@@ -352,40 +360,101 @@ impl Ordered {
                 None,
             )
         };
-        let rank = self.rank(Edge::Below(score, member));
-        self.tree.insert(rank, Item { score, id });
+        let place = Sought {
+            edge: Edge::Below(score, member),
+            members: &self.scores,
+        };
+        self.tree.insert(&place, Item { score, id });
         old
     }
 
-    fn remove(&mut self, rank: usize) -> Option<(Blob, f64)> {
+    fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        let id = self.scores.id_of(member)?;
+        let score = *self.scores.at(id)?.1;
+        self.tree.remove_before(&Sought {
+            edge: Edge::Above(score, member),
+            members: &self.scores,
+        });
+        self.forget(id)?;
+        Some(score)
+    }
+
+    fn remove_at(&mut self, rank: usize) -> Option<(Blob, f64)> {
         let Item { id, .. } = self.tree.at(rank)?;
-        self.tree.remove(rank);
+        self.tree.remove_at(rank);
+        self.forget(id)
+    }
+
+    /// Takes an entry out of the table that is not in the tree any more.
+    fn forget(&mut self, id: Id) -> Option<(Blob, f64)> {
         // The table is about to move its last entry to `id`. While both still hold the same ids,
         // find that entry in the tree.
         let last = (self.scores.len() - 1) as Id;
         if last != id
-            && let Some(rank) = self.rank_of(last)
+            && let Some((member, score)) = self.scores.at(last)
         {
-            self.tree.set_id(rank, id);
+            let place = Sought {
+                edge: Edge::Above(*score, member),
+                members: &self.scores,
+            };
+            self.tree.set_id_before(&place, id);
         }
         let removed = self.scores.remove_at(id)?;
         Some((removed.key, removed.value))
     }
 
-    /// The rank of an entry of the table.
-    fn rank_of(&self, id: Id) -> Option<usize> {
-        let (member, score) = self.scores.at(id)?;
-        Some(self.rank(Edge::Below(*score, member)))
-    }
-
     fn rank(&self, edge: Edge<'_>) -> usize {
-        self.tree
-            .rank(|item| edge.is_above(item.score, || self.member(item.id)))
+        self.tree.rank(&Sought {
+            edge,
+            members: &self.scores,
+        })
     }
 
     fn member(&self, id: Id) -> Element<'_> {
         Element::from(self.scores.at(id).map_or(&[][..], |(member, _)| member))
     }
+}
+
+/// An edge among members that are known by their ids.
+struct Sought<'a> {
+    edge: Edge<'a>,
+    members: &'a Table<f64>,
+}
+
+impl Place for Sought<'_> {
+    #[inline]
+    fn preceding(&self, row: Row<'_>) -> usize {
+        let (below, score) = match self.edge {
+            Edge::BelowScore(edge) => return scores_below(row.scores, edge),
+            Edge::AboveScore(edge) | Edge::Below(edge, _) | Edge::Above(edge, _) => {
+                (scores_below(row.scores, edge), edge)
+            }
+            Edge::BelowMember(_) | Edge::AboveMember(_) => (0, f64::INFINITY),
+        };
+        // Few have the same score, as a rule; it is their members that decide.
+        let rest = row.scores[below..].iter();
+        let same = rest.take_while(|other| **other <= score).count();
+        let member = |id: Id| self.members.at(id).map_or(&[][..], |(member, _)| member);
+        let ids = &row.ids[below..below + same];
+        below
+            + match self.edge {
+                Edge::BelowScore(_) => 0,
+                Edge::AboveScore(_) => same,
+                Edge::Below(_, edge) | Edge::BelowMember(edge) => {
+                    ids.partition_point(|id| *member(*id) < *edge)
+                }
+                Edge::Above(_, edge) | Edge::AboveMember(edge) => {
+                    ids.partition_point(|id| *member(*id) <= *edge)
+                }
+            }
+    }
+}
+
+/// How many of the first scores are below an edge. Counting them all is quicker than a search, each step of which waits
+/// for the one before.
+#[inline]
+fn scores_below(scores: &[f64], edge: f64) -> usize {
+    scores.iter().map(|score| usize::from(*score < edge)).sum()
 }
 
 impl Edge<'_> {
@@ -396,6 +465,7 @@ impl Edge<'_> {
             Edge::BelowMember(edge) => *member() < *edge,
             Edge::AboveMember(edge) => *member() <= *edge,
             Edge::Below(edge, below) => score < edge || score <= edge && *member() < *below,
+            Edge::Above(edge, above) => score < edge || score <= edge && *member() <= *above,
         }
     }
 }
@@ -450,9 +520,9 @@ enum IterForm<'a> {
     Ordered {
         ordered: &'a Ordered,
         /// What is left of the leaf at `start`.
-        front: std::slice::Iter<'a, Item>,
+        front: Row<'a>,
         /// What is left of the leaf that ends at `end`.
-        back: std::slice::Iter<'a, Item>,
+        back: Row<'a>,
     },
 }
 
@@ -470,11 +540,11 @@ impl<'a> Iterator for Iter<'a> {
                 Some((member.into(), score_of(iter.next_entry()?)))
             }
             IterForm::Ordered { ordered, front, .. } => {
-                if front.len() == 0 {
-                    let (items, index) = ordered.tree.leaf(self.start - 1);
-                    *front = items.get(index..)?.iter();
+                if front.is_empty() {
+                    let (row, index) = ordered.tree.leaf(self.start - 1);
+                    *front = row.from(index);
                 }
-                let item = front.next()?;
+                let item = front.pop_first()?;
                 Some((ordered.member(item.id), item.score))
             }
         }
@@ -492,7 +562,7 @@ impl<'a> Iterator for Iter<'a> {
                 }
             }
             IterForm::Ordered { front, .. } => {
-                *front = front.as_slice().get(passed..).unwrap_or_default().iter();
+                *front = front.from(passed);
             }
         }
         self.next()
@@ -515,11 +585,11 @@ impl DoubleEndedIterator for Iter<'_> {
                 Some((iter.next_back_entry()?.into(), score))
             }
             IterForm::Ordered { ordered, back, .. } => {
-                if back.len() == 0 {
-                    let (items, index) = ordered.tree.leaf(self.end);
-                    *back = items.get(..=index)?.iter();
+                if back.is_empty() {
+                    let (row, index) = ordered.tree.leaf(self.end);
+                    *back = row.to(index + 1);
                 }
-                let item = back.next_back()?;
+                let item = back.pop_last()?;
                 Some((ordered.member(item.id), item.score))
             }
         }

@@ -15,8 +15,8 @@ use super::siphash::hash;
 ///   into its place, under its id ([`Removed::moved`]). Otherwise an id is stable.
 /// - **Buckets split one at a time** (linear hashing, Litwin 1980): an insertion or removal does
 ///   O(1) work, never a rehash of everything.
-/// - **Storage is in chunks**: growth copies no more than one chunk and leaves no large hole behind,
-///   and unused room is at most a quarter of the last chunk.
+/// - **Storage is in chunks**: growth copies no more than one small chunk, and leaves no hole behind that
+///   another table, growing at the same pace, can't use either; unused room is at most a chunk.
 ///
 /// An entry costs its key (24 bytes, more if that is longer than 22), its value, 8 bytes of chain and
 /// hash, and a bucket of 4 bytes.
@@ -32,8 +32,8 @@ use super::siphash::hash;
 #[derive(Clone, Debug)]
 pub struct Table<V> {
     /// The first entry of each bucket's chain, or `NIL`. Not a power of two: see `bucket_of`.
-    buckets: Vec<u32>,
-    entries: Chunks<Entry<V>>,
+    buckets: Chunks<Id, BUCKETS>,
+    entries: Chunks<Entry<V>, ENTRIES>,
     /// Heap bytes behind the keys.
     keys_bytes: usize,
 }
@@ -67,6 +67,37 @@ struct Entry<V> {
 
 const NIL: Id = Id::MAX;
 
+/// A lookup in steps, for a caller who looks up many keys: it takes the same step for all of them before the next one,
+/// so that the processor waits for memory once and not for each key.
+pub trait Steps {
+    /// The first step: the id looked at first, which may be of no entry.
+    fn begin(&self, hash: u64) -> Id;
+
+    /// A further step: the id looked at after `id`, the same where the lookup ends there.
+    fn follow(&self, hash: u64, id: Id) -> Id;
+
+    /// The last step: reads what a comparison of keys will read.
+    fn touch(&self, id: Id);
+}
+
+impl<V> Steps for Table<V> {
+    fn begin(&self, hash: u64) -> Id {
+        let bucket = self.buckets.get(self.bucket_of(hash as u32));
+        bucket.copied().unwrap_or(NIL)
+    }
+
+    fn follow(&self, hash: u64, id: Id) -> Id {
+        // A branch would wait for the entry to arrive, and hold up the lookups behind it.
+        self.entries.get(id).map_or(id, |entry| {
+            select_unpredictable(entry.hash == hash as u32, id, entry.next)
+        })
+    }
+
+    fn touch(&self, id: Id) {
+        std::hint::black_box(self.at(id).map(|(key, _)| key.last()));
+    }
+}
+
 /// Below this many buckets a table does not shrink.
 const MIN_BUCKETS: usize = 4;
 
@@ -80,7 +111,7 @@ impl<V> Table<V> {
     /// An empty table, which has allocated nothing.
     pub const fn new() -> Self {
         Self {
-            buckets: Vec::new(),
+            buckets: Chunks::new(),
             entries: Chunks::new(),
             keys_bytes: 0,
         }
@@ -129,23 +160,6 @@ impl<V> Table<V> {
         None
     }
 
-    /// The first step of a lookup taken alone: the id it looks at first, which may be of no entry.
-    ///
-    /// With [`follow`](Self::follow), a caller who looks up many keys takes the same step for all of them before the
-    /// next one, so that the processor waits for memory once and not for each key.
-    pub fn begin(&self, hash: u64) -> Id {
-        let bucket = self.buckets.get(self.bucket_of(hash as u32));
-        bucket.copied().unwrap_or(NIL)
-    }
-
-    /// A further step of a lookup: the id it looks at after `id`, the same where it ends there.
-    pub fn follow(&self, hash: u64, id: Id) -> Id {
-        // A branch would wait for the entry to arrive, and hold up the lookups behind it.
-        self.entries.get(id).map_or(id, |entry| {
-            select_unpredictable(entry.hash == hash as u32, id, entry.next)
-        })
-    }
-
     /// The entry at `id`.
     pub fn at(&self, id: Id) -> Option<(&Blob, &V)> {
         self.entries.get(id).map(|entry| (&entry.key, &entry.value))
@@ -179,7 +193,7 @@ impl<V> Table<V> {
         self.grow();
         let (id, hash) = (self.len() as Id, hash as u32);
         let bucket = self.bucket_of(hash);
-        let next = std::mem::replace(&mut self.buckets[bucket], id);
+        let next = std::mem::replace(self.buckets.at_mut(bucket), id);
         self.keys_bytes += key.memory_bytes();
         self.entries.push(Entry {
             hash,
@@ -240,13 +254,13 @@ impl<V> Table<V> {
         // well. Visiting both halves together makes this a table of `half` buckets, for which
         // counting up from the highest bit keeps the guarantee when `half` changes: the buckets that
         // a bucket splits into, or is merged with, are those that share its low bits.
-        let half = (self.buckets.len() / 2 + 1).next_power_of_two();
+        let half = (self.buckets.len / 2 + 1).next_power_of_two();
         let mask = half as u32 - 1;
         let mut cursor = cursor as u32;
         let mut visited = 0;
         for _ in 0..count.max(1).saturating_mul(10) {
-            let low = (cursor & mask) as usize;
-            for bucket in [low, low + half] {
+            let low = cursor & mask;
+            for bucket in [low, low + half as u32] {
                 let mut id = self.buckets.get(bucket).copied().unwrap_or(NIL);
                 while let Some(entry) = self.entries.get(id) {
                     visit(&entry.key, &entry.value);
@@ -267,27 +281,27 @@ impl<V> Table<V> {
 
     /// The heap bytes of the table and its keys, without what is behind the values. O(1).
     pub fn memory_bytes(&self) -> usize {
-        allocated(self.buckets.capacity() * size_of::<Id>())
-            + self.entries.memory_bytes()
-            + self.keys_bytes
+        self.buckets.memory_bytes() + self.entries.memory_bytes() + self.keys_bytes
     }
 
     /// The bucket of a hash: its low bits, as many as reach every bucket; one bit less where
     /// those name a bucket that has not been split off yet.
-    fn bucket_of(&self, hash: u32) -> usize {
-        let mask = self.buckets.len().next_power_of_two() - 1;
-        let bucket = hash as usize & mask;
-        select_unpredictable(bucket < self.buckets.len(), bucket, bucket & (mask >> 1))
+    fn bucket_of(&self, hash: u32) -> Id {
+        let mask = (self.buckets.len.next_power_of_two() - 1) as u32;
+        let bucket = hash & mask;
+        let exists = (bucket as usize) < self.buckets.len;
+        select_unpredictable(exists, bucket, bucket & (mask >> 1))
     }
 
     /// Makes the link that leads to `id`, in the chain of `hash`, lead to `to` instead.
     fn relink(&mut self, hash: u32, id: Id, to: Id) {
         let bucket = self.bucket_of(hash);
-        if self.buckets[bucket] == id {
-            self.buckets[bucket] = to;
+        let first = self.buckets.at_mut(bucket);
+        if *first == id {
+            *first = to;
             return;
         }
-        let mut at = self.buckets[bucket];
+        let mut at = *first;
         while let Some(entry) = self.entries.get_mut(at) {
             if entry.next == id {
                 entry.next = to;
@@ -299,28 +313,23 @@ impl<V> Table<V> {
 
     /// Makes room for one more entry: there are as many buckets as entries.
     fn grow(&mut self) {
-        if self.len() < self.buckets.len() {
+        if self.len() < self.buckets.len {
             return;
         }
-        if self.buckets.len() == self.buckets.capacity() {
-            // An eighth at a time: doubling would leave half of it unused.
-            self.buckets
-                .reserve_exact((self.buckets.len() / 8).max(MIN_BUCKETS));
-        }
         // The new bucket takes its share of the one that stood for both.
-        let new = self.buckets.len();
+        let new = self.buckets.len;
         self.buckets.push(NIL);
         let mask = (new + 1).next_power_of_two() - 1;
         let old = new & (mask >> 1);
         let mut id = if old == new {
             NIL
         } else {
-            std::mem::replace(&mut self.buckets[old], NIL)
+            std::mem::replace(self.buckets.at_mut(old as Id), NIL)
         };
         while id != NIL {
             let hash = self.entries.at(id).hash;
             let bucket = self.bucket_of(hash);
-            let first = std::mem::replace(&mut self.buckets[bucket], id);
+            let first = std::mem::replace(self.buckets.at_mut(bucket), id);
             id = std::mem::replace(&mut self.entries.at_mut(id).next, first);
         }
     }
@@ -329,38 +338,35 @@ impl<V> Table<V> {
     /// number follows a table that only shrinks.
     fn shrink(&mut self) {
         for _ in 0..2 {
-            if self.buckets.len() <= MIN_BUCKETS.max(self.len() * 2) {
+            if self.buckets.len <= MIN_BUCKETS.max(self.len() * 2) {
                 break;
             }
-            let Some(mut id) = self.buckets.pop() else {
-                break;
-            };
+            let mut id = self.buckets.swap_remove((self.buckets.len - 1) as Id);
             while id != NIL {
                 let hash = self.entries.at(id).hash;
                 let bucket = self.bucket_of(hash);
-                let first = std::mem::replace(&mut self.buckets[bucket], id);
+                let first = std::mem::replace(self.buckets.at_mut(bucket), id);
                 id = std::mem::replace(&mut self.entries.at_mut(id).next, first);
             }
-        }
-        if self.buckets.capacity() > MIN_BUCKETS.max(self.buckets.len() * 2) {
-            self.buckets
-                .shrink_to(self.buckets.len() + self.buckets.len() / 8);
         }
     }
 }
 
-/// Entries per chunk: enough that the list of chunks is negligible, few enough that copying one
-/// is.
-const CHUNK: usize = 256;
+/// Entries per chunk: enough that the list of chunks is small, few enough that a chunk which is not full is, beside the
+/// thousand entries of a slot in a keyspace of a million.
+const ENTRIES: usize = 64;
 
-/// A vector in chunks of [`CHUNK`], all full but the last.
+/// Buckets per chunk: as above, at four bytes each.
+const BUCKETS: usize = 256;
+
+/// A vector in chunks of `LEN`, all full but the last.
 #[derive(Clone, Debug)]
-struct Chunks<T> {
+struct Chunks<T, const LEN: usize> {
     chunks: Vec<Vec<T>>,
     len: usize,
 }
 
-impl<T> Chunks<T> {
+impl<T, const LEN: usize> Chunks<T, LEN> {
     const fn new() -> Self {
         Self {
             chunks: Vec::new(),
@@ -370,33 +376,40 @@ impl<T> Chunks<T> {
 
     fn get(&self, id: Id) -> Option<&T> {
         let id = id as usize;
-        self.chunks.get(id / CHUNK)?.get(id % CHUNK)
+        self.chunks.get(id / LEN)?.get(id % LEN)
     }
 
     fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         let id = id as usize;
-        self.chunks.get_mut(id / CHUNK)?.get_mut(id % CHUNK)
+        self.chunks.get_mut(id / LEN)?.get_mut(id % LEN)
     }
 
     /// The item at an id that a link holds.
     fn at(&self, id: Id) -> &T {
         let id = id as usize;
-        &self.chunks[id / CHUNK][id % CHUNK]
+        &self.chunks[id / LEN][id % LEN]
     }
 
     fn at_mut(&mut self, id: Id) -> &mut T {
         let id = id as usize;
-        &mut self.chunks[id / CHUNK][id % CHUNK]
+        &mut self.chunks[id / LEN][id % LEN]
     }
 
     fn push(&mut self, item: T) {
-        if self.len == self.chunks.len() * CHUNK {
+        if self.len == self.chunks.len() * LEN {
             self.chunks.push(Vec::new());
         }
         self.len += 1;
+        let first = self.chunks.len() == 1;
         if let Some(chunk) = self.chunks.last_mut() {
             if chunk.len() == chunk.capacity() {
-                let more = (chunk.len() / 4).max(2).min(CHUNK - chunk.len());
+                // Only the first one grows: a small table is to be small.
+                let room = LEN - chunk.len();
+                let more = if first {
+                    (chunk.len() / 4).max(2).min(room)
+                } else {
+                    room
+                };
                 chunk.reserve_exact(more);
             }
             chunk.push(item);
@@ -405,15 +418,15 @@ impl<T> Chunks<T> {
 
     fn swap_remove(&mut self, id: Id) -> T {
         let last = (self.len - 1) as Id;
-        let chunk = &mut self.chunks[last as usize / CHUNK];
-        let index = last as usize % CHUNK;
+        let chunk = &mut self.chunks[last as usize / LEN];
+        let index = last as usize % LEN;
         let mut item = chunk.swap_remove(index);
         if chunk.is_empty() {
             self.chunks.pop();
-            if self.chunks.capacity() > 8.max(self.chunks.len() * 4) {
+            if self.chunks.capacity() > 4.max(self.chunks.len() * 4) {
                 self.chunks.shrink_to(self.chunks.len() * 2);
             }
-        } else if chunk.capacity() > 8.max(chunk.len() * 2) {
+        } else if last < LEN as Id && chunk.capacity() > 8.max(chunk.len() * 2) {
             chunk.shrink_to(chunk.len() + chunk.len() / 4);
         }
         self.len -= 1;
@@ -431,7 +444,7 @@ impl<T> Chunks<T> {
     fn memory_bytes(&self) -> usize {
         let last = self.chunks.last().map_or(0, Vec::capacity);
         allocated(self.chunks.capacity() * size_of::<Vec<T>>())
-            + self.chunks.len().saturating_sub(1) * allocated(CHUNK * size_of::<T>())
+            + self.chunks.len().saturating_sub(1) * allocated(LEN * size_of::<T>())
             + allocated(last * size_of::<T>())
     }
 }

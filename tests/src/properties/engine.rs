@@ -3,9 +3,11 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use resp::{Decoder, Limits, Protocol};
-use server::client_state::{Client, ClientId, Peer, ReplyMode};
+use server::client_state::{Client, Peer, ReplyMode};
+use server::commands::COMMANDS;
 use server::config::Config;
 use server::engine::{Engine, Flow, Now};
+use server::ids::ClientId;
 use server::output::Output;
 
 use crate::agreement::name;
@@ -95,7 +97,7 @@ fn written(text: &[u8]) -> Vec<Step> {
 }
 
 /// What is rightly large or endless: as many random members as asked for, as many keys, longer strings.
-fn is_excluded(call: &Call) -> bool {
+pub(super) fn is_excluded(call: &Call) -> bool {
     let large = |word: &Vec<u8>| {
         let number = std::str::from_utf8(word)
             .ok()
@@ -352,7 +354,9 @@ fn queued_names(client: &Client) -> Vec<&'static str> {
         .transaction
         .iter()
         .flat_map(|transaction| &transaction.queue);
-    queue.map(|(command, _)| command.name.as_str()).collect()
+    queue
+        .map(|(command, _)| COMMANDS.at(*command).name.as_str())
+        .collect()
 }
 
 /// Every reply in `bytes`, as the codec and the naive decoder both find it; `None` where they don't.

@@ -1,0 +1,170 @@
+//! How long requests wait, at half the load that Redis can bear, while nothing else happens and while a million keys come
+//! and go.
+
+use std::io::{ErrorKind, Write as _};
+use std::time::{Duration, Instant};
+
+use crate::load::{Client, request};
+use crate::process::{Contestants, Server};
+
+/// Connections that ask.
+const CLIENTS: usize = 50;
+
+/// Keys that come and go.
+const KEYS: usize = 1_000_000;
+
+/// Keys of one request that loads them.
+const LOADED_AT_ONCE: usize = 1_000;
+
+/// What happens beside the load.
+struct Event {
+    name: &'static str,
+    happens: fn(&mut Client, usize),
+}
+
+const EVENTS: &[Event] = &[
+    Event {
+        name: "at rest",
+        happens: |_, _| {},
+    },
+    Event {
+        name: "keys are loaded",
+        happens: |client, keys| load(client, keys, false),
+    },
+    Event {
+        name: "all are flushed",
+        happens: |client, _| ask(client, &["FLUSHALL", "ASYNC"]),
+    },
+    Event {
+        name: "keys that expire are loaded",
+        happens: |client, keys| load(client, keys, true),
+    },
+    Event {
+        name: "all expire at once",
+        happens: |_, _| std::thread::sleep(EXPIRY),
+    },
+];
+
+/// After this time all keys expire at once.
+const EXPIRY: Duration = Duration::from_secs(8);
+
+/// Prints the table: for each server what 99 of 100, 999 of 1000 and all requests wait at most.
+pub(crate) fn compare(contestants: &Contestants, quick: bool) {
+    let keys = if quick { KEYS / 10 } else { KEYS };
+    let rate = capacity(&contestants.all[0]) / 2.0;
+    println!("{rate:.0} GETs a second, {keys} keys come and go:\n");
+    println!("| while | server | p50 µs | p99 µs | p99.9 µs | most µs |");
+    println!("|---|---|--:|--:|--:|--:|");
+    for event in EVENTS {
+        for server in &contestants.all {
+            let mut waits = measure(server, rate, event, keys);
+            waits.sort_unstable();
+            let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize].as_micros();
+            println!(
+                "| {:27} | {:12} | {:6} | {:6} | {:8} | {:7} |",
+                event.name,
+                server.name,
+                at(0.5),
+                at(0.99),
+                at(0.999),
+                at(1.0)
+            );
+        }
+    }
+}
+
+fn ask(client: &mut Client, arguments: &[&str]) {
+    let done = client.exchange(&request(arguments), 1);
+    done.expect("a reply");
+}
+
+/// Writes keys, all of which expire at the same moment if they do.
+fn load(client: &mut Client, keys: usize, expire: bool) {
+    let at_ms = std::time::SystemTime::now() + EXPIRY;
+    let at_ms = at_ms
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("now")
+        .as_millis()
+        .to_string();
+    for first in (0..keys).step_by(LOADED_AT_ONCE) {
+        let requests: Vec<u8> = (first..first + LOADED_AT_ONCE)
+            .flat_map(|key| {
+                let key = format!("loaded:{key}");
+                if expire {
+                    request(&["SET", &key, "xxx", "PXAT", &at_ms])
+                } else {
+                    request(&["SET", &key, "xxx"])
+                }
+            })
+            .collect();
+        client.exchange(&requests, LOADED_AT_ONCE).expect("replies");
+    }
+}
+
+/// GETs a second that a server answers to all connections, each of which waits for its reply.
+fn capacity(server: &Server) -> f64 {
+    let begun = Instant::now();
+    let waits = drive(server, f64::INFINITY, || {
+        begun.elapsed() > Duration::from_secs(3)
+    });
+    waits.len() as f64 / begun.elapsed().as_secs_f64()
+}
+
+/// What GETs at this rate wait while something happens, and for two seconds at least.
+fn measure(server: &Server, rate: f64, event: &Event, keys: usize) -> Vec<Duration> {
+    let mut other = Client::connect(server.port).expect("the server listens");
+    let happens = event.happens;
+    let beside = std::thread::spawn(move || happens(&mut other, keys));
+    let begun = Instant::now();
+    let waits = drive(server, rate, || {
+        beside.is_finished() && begun.elapsed() > Duration::from_secs(2)
+    });
+    beside.join().expect("what happens beside");
+    waits
+}
+
+/// Sends GETs when they are due, one at a time on each connection; how long after that each reply came.
+///
+/// A request that is due while its connection still waits counts from when it was due, so that a pause of the server
+/// shows in all requests that it holds up.
+fn drive(server: &Server, rate: f64, mut is_over: impl FnMut() -> bool) -> Vec<Duration> {
+    let get = request(&["GET", "some"]);
+    let mut clients: Vec<(Client, Instant, bool)> = (0..CLIENTS)
+        .map(|index| {
+            let client = Client::connect(server.port).expect("the server listens");
+            client.stream.set_nonblocking(true).expect("a socket");
+            let offset = index as f64 / rate;
+            (
+                client,
+                Instant::now() + Duration::from_secs_f64(offset),
+                false,
+            )
+        })
+        .collect();
+    let interval = Duration::from_secs_f64(CLIENTS as f64 / rate);
+    let mut waits = Vec::new();
+    while !is_over() {
+        for (client, due, waiting) in &mut clients {
+            let now = Instant::now();
+            if !*waiting && now >= *due {
+                client.stream.write_all(&get).expect("a write");
+                if interval.is_zero() {
+                    *due = now;
+                }
+                *waiting = true;
+            } else if *waiting {
+                match client.receive() {
+                    Ok(0) => {}
+                    Ok(_) => {
+                        waits.push(now.saturating_duration_since(*due));
+                        *due += interval;
+                        *waiting = false;
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) => panic!("{}: {error}", server.name),
+                }
+            }
+        }
+    }
+    waits
+}

@@ -1,0 +1,61 @@
+//! A client of our own, for what redis-benchmark can't do.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use resp::{Decoder, Encoder, Limits, Protocol};
+
+/// How long a reply may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection that sends requests and counts the replies.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    decoder: Decoder,
+    received: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self {
+            stream,
+            decoder: Decoder::new(Limits::client()),
+            received: Vec::new(),
+        })
+    }
+
+    /// Sends requests, already encoded, and waits for so many replies.
+    pub(crate) fn exchange(&mut self, requests: &[u8], replies: usize) -> io::Result<()> {
+        self.stream.write_all(requests)?;
+        let mut left = replies;
+        while left > 0 {
+            left = left.saturating_sub(self.receive()?);
+        }
+        Ok(())
+    }
+
+    /// Reads once; how many replies that completed.
+    pub(crate) fn receive(&mut self) -> io::Result<usize> {
+        let mut piece = [0; 16384];
+        match self.stream.read(&mut piece)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => self.received.extend_from_slice(&piece[..count]),
+        }
+        let frames = self.decoder.decode(&self.received);
+        let frames = frames.map_err(io::Error::other)?;
+        let (count, consumed) = (frames.len(), frames.consumed());
+        self.received.drain(..consumed);
+        Ok(count)
+    }
+}
+
+/// A request's bytes.
+pub(crate) fn request(arguments: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Encoder::new(&mut bytes, Protocol::Resp2).request(arguments);
+    bytes
+}

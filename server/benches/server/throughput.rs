@@ -1,0 +1,205 @@
+//! Processor time of each request, with redis-benchmark as the load.
+
+use std::process::Stdio;
+
+use crate::load::{Client, request};
+use crate::process::{Contestants, Server, on_core};
+
+/// Connections of redis-benchmark.
+const CLIENTS: &str = "50";
+
+/// One kind of request.
+struct Workload {
+    name: &'static str,
+    pipeline: usize,
+    /// How many at a time: some tenths of a second.
+    requests: usize,
+    /// Processor time in terms of Redis' that is to be reached.
+    reach: f64,
+    command: &'static [&'static str],
+}
+
+const fn workload(
+    name: &'static str,
+    pipeline: usize,
+    requests: usize,
+    reach: f64,
+    command: &'static [&'static str],
+) -> Workload {
+    Workload {
+        name,
+        pipeline,
+        requests,
+        reach,
+        command,
+    }
+}
+
+const KEY: &str = "key:__rand_int__";
+
+const WORKLOADS: &[Workload] = &[
+    workload("SET", 1, 100_000, 1.0, &["SET", KEY, "xxx"]),
+    workload("GET", 1, 100_000, 1.0, &["GET", KEY]),
+    workload("SET", 16, 600_000, 0.7, &["SET", KEY, "xxx"]),
+    workload("GET", 16, 600_000, 0.7, &["GET", KEY]),
+    workload("GET", 128, 1_500_000, 0.4, &["GET", KEY]),
+    workload("INCR", 16, 600_000, 0.8, &["INCR", "counter:__rand_int__"]),
+    workload("LPUSH", 16, 600_000, 0.8, &["LPUSH", "list", "xxx"]),
+    workload(
+        "HSET",
+        16,
+        600_000,
+        0.8,
+        &["HSET", "hash", "field:__rand_int__", "xxx"],
+    ),
+    workload(
+        "ZADD",
+        16,
+        300_000,
+        0.5,
+        &["ZADD", "zset", "0", "element:__rand_int__"],
+    ),
+    workload(
+        "LRANGE of 100",
+        1,
+        60_000,
+        1.0,
+        &["LRANGE", "range", "0", "99"],
+    ),
+    workload(
+        "MSET of 10",
+        1,
+        60_000,
+        0.8,
+        &[
+            "MSET", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY,
+            "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx",
+        ],
+    ),
+    workload(
+        "GET of 16 KiB",
+        1,
+        60_000,
+        1.0,
+        &["GET", "large:__rand_int__"],
+    ),
+];
+
+/// Keys, fields and members that requests choose among.
+const RANGE: usize = 100_000;
+
+/// Keys that hold 16 KiB.
+const LARGE: usize = 1_000;
+
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Figures {
+    cpu_us: f64,
+    per_second: f64,
+}
+
+/// Prints the table: the median of several rounds, in each of which the servers take turns.
+pub(crate) fn compare(contestants: &Contestants, filter: &str, quick: bool) {
+    println!("| workload | server | CPU µs | × Redis | reach | requests/s |");
+    println!("|---|---|--:|--:|--:|--:|");
+    for server in &contestants.all {
+        fill(server);
+    }
+    for workload in WORKLOADS {
+        let title = title(workload);
+        if !title.contains(filter) {
+            continue;
+        }
+        let mut rounds = vec![Vec::new(); contestants.all.len()];
+        for _ in 0..if quick { 1 } else { 5 } {
+            for (server, runs) in contestants.all.iter().zip(&mut rounds) {
+                runs.push(run(workload, server, contestants.pinned));
+            }
+        }
+        let medians: Vec<_> = rounds.iter().map(|runs| median(runs)).collect();
+        for (server, figures) in contestants.all.iter().zip(&medians) {
+            print(workload, &title, server, *figures, medians[0]);
+        }
+    }
+}
+
+fn title(workload: &Workload) -> String {
+    match workload.pipeline {
+        1 => format!("{}, per request", workload.name),
+        pipeline => format!("{}, pipeline of {pipeline}, per request", workload.name),
+    }
+}
+
+fn print(workload: &Workload, title: &str, server: &Server, figures: Figures, first: Figures) {
+    let ratio = figures.cpu_us / first.cpu_us;
+    let is_ours = server.name == "resp-server";
+    let reach = if is_ours {
+        let mark = if ratio <= workload.reach {
+            "✓"
+        } else {
+            "✗"
+        };
+        format!("{mark} ≤ {:.1}", workload.reach)
+    } else {
+        String::new()
+    };
+    println!(
+        "| {title:35} | {:12} | {:6.2} | {ratio:5.2} | {reach:7} | {:9.0} |",
+        server.name, figures.cpu_us, figures.per_second
+    );
+}
+
+/// The keys that are read.
+fn fill(server: &Server) {
+    let large = "x".repeat(16 * 1024);
+    let keys = (0..LARGE).map(|key| request(&["SET", &format!("large:{key:012}"), &large]));
+    let range = (0..100).map(|_| request(&["RPUSH", "range", "xxx"]));
+    let requests: Vec<_> = keys.chain(range).collect();
+    let mut client = Client::connect(server.port).expect("the server listens");
+    for request in &requests {
+        client.exchange(request, 1).expect("a reply");
+    }
+}
+
+fn run(workload: &Workload, server: &Server, pinned: bool) -> Figures {
+    let range = if workload.name.ends_with("KiB") {
+        LARGE
+    } else {
+        RANGE
+    };
+    let mut benchmark = on_core(pinned.then_some(1), "redis-benchmark");
+    benchmark
+        .args(["-p", &server.port.to_string(), "-c", CLIENTS, "--csv"])
+        .args(["-n", &workload.requests.to_string()])
+        .args(["-P", &workload.pipeline.to_string()])
+        .args(["-r", &range.to_string()])
+        .args(workload.command)
+        .stderr(Stdio::null());
+    let before = server.cpu();
+    let output = benchmark.output().expect("redis-benchmark runs");
+    let cpu = server.cpu().saturating_sub(before);
+    Figures {
+        cpu_us: cpu.as_secs_f64() * 1e6 / workload.requests as f64,
+        per_second: per_second(&String::from_utf8_lossy(&output.stdout)),
+    }
+}
+
+/// The second column of the last line: `"GET k","81234.5",…`, with a line of titles before it or none.
+fn per_second(csv: &str) -> f64 {
+    let line = csv.lines().last().unwrap_or_default();
+    let column = line.split("\",\"").nth(1);
+    let number = column.and_then(|text| text.trim_matches('"').parse().ok());
+    number.unwrap_or_else(|| panic!("no figure of redis-benchmark in {csv:?}"))
+}
+
+fn median(runs: &[Figures]) -> Figures {
+    let of = |value: fn(&Figures) -> f64| {
+        let mut values: Vec<f64> = runs.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    Figures {
+        cpu_us: of(|run| run.cpu_us),
+        per_second: of(|run| run.per_second),
+    }
+}

@@ -1,0 +1,151 @@
+//! Metrics for Prometheus, as a scraper asks for them.
+
+mod loopback;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use loopback::{DEADLINE, Server, free_port};
+
+/// What comes back until the server closes.
+fn exchange(port: u16, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    // It may answer and close before it has read all of a long head.
+    let _ = stream.write_all(request);
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8(response).expect("text")
+}
+
+fn start() -> (Server, u16) {
+    let port = free_port();
+    (Server::start(&["--metrics-port", &port.to_string()]), port)
+}
+
+#[test]
+fn a_scraper_finds_what_redis_exporter_would_tell() {
+    let (server, port) = start();
+    let mut client = server.connect();
+    client.ask(
+        "SET k v\r\nGET k\r\nGET none\r\nLPUSH k v\r\nEXPIRE k 100\r\nSELECT 3\r\nSET k v\r\n",
+        "+OK\r\n$1\r\nv\r\n$-1\r\n",
+    );
+    client.expect("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    client.expect(":1\r\n+OK\r\n+OK\r\n");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n";
+    let response = exchange(port, request);
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains("Content-Type: text/plain; version=0.0.4"));
+    assert!(head.contains(&format!("Content-Length: {}", body.len())));
+    for line in [
+        "# TYPE redis_up gauge",
+        "redis_up 1",
+        "redis_connected_clients 1",
+        "# TYPE redis_commands_processed_total counter",
+        "redis_commands_processed_total 7",
+        "redis_keyspace_hits_total 1",
+        "redis_keyspace_misses_total 1",
+        "redis_commands_total{cmd=\"get\"} 2",
+        "redis_commands_failed_calls_total{cmd=\"lpush\"} 1",
+        "redis_errors_total{err=\"WRONGTYPE\"} 1",
+        "redis_db_keys{db=\"db0\"} 1",
+        "redis_db_keys{db=\"db3\"} 1",
+        "redis_db_keys_expiring{db=\"db0\"} 1",
+        "redis_connections_received_total 1",
+    ] {
+        assert!(
+            body.lines().any(|found| found == line),
+            "no {line} in\n{body}"
+        );
+    }
+    for name in [
+        "redis_memory_used_bytes ",
+        "redis_commands_duration_seconds_total{cmd=\"set\"} ",
+        "redis_instance_info{role=\"master\",redis_version=",
+        "redis_cpu_user_seconds_total ",
+    ] {
+        assert!(body.lines().any(|line| line.starts_with(name)), "no {name}");
+    }
+    is_exposition(body);
+    client.ask(
+        "CONFIG GET metrics-port\r\n",
+        &format!("*2\r\n$12\r\nmetrics-port\r\n$5\r\n{port}\r\n"),
+    );
+}
+
+/// Types come once, before all samples of their name; values are numbers; no sample comes twice.
+fn is_exposition(body: &str) {
+    let (mut kind, mut seen) = ("", std::collections::BTreeSet::new());
+    for line in body.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            kind = rest.split(' ').next().expect("a name");
+            assert!(seen.insert(kind), "{line}");
+            continue;
+        }
+        let (sample, value) = line.rsplit_once(' ').expect("a value");
+        assert_eq!(sample.split('{').next(), Some(kind), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(seen.insert(sample) || !sample.contains('{'), "{line}");
+    }
+}
+
+#[test]
+fn other_requests_are_refused_and_the_head_is_bounded() {
+    let (server, port) = start();
+    let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(20_000));
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", "404 Not Found"),
+        ("GET /metrics/ HTTP/1.0\n\n", "404 Not Found"),
+        ("POST /metrics HTTP/1.1\r\n\r\n", "405 Method Not Allowed"),
+        ("GET /metrics\r\n\r\n", "400 Bad Request"),
+        ("GET /metrics HTTP/2\r\n\r\n", "400 Bad Request"),
+        ("\r\n\r\n", "400 Bad Request"),
+        (&long, "431 Request Header Fields Too Large"),
+        ("GET /metrics?a=b HTTP/1.0\r\n\r\n", "200 OK"),
+        ("HEAD /metrics HTTP/1.1\r\n\r\n", "200 OK"),
+    ] {
+        let response = exchange(port, request.as_bytes());
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{request}: {response}"
+        );
+        assert_eq!(
+            response.ends_with("\r\n\r\n"),
+            request.starts_with("HEAD"),
+            "{request}"
+        );
+    }
+    server.connect().ask("PING\r\n", "+PONG\r\n");
+}
+
+#[test]
+fn who_sends_half_a_request_is_closed_and_keeps_nobody_out() {
+    let (server, port) = start();
+    let connect = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.write_all(b"GET /metrics").expect("a write");
+        stream
+    };
+    // More than are served at a time.
+    let mut idlers: Vec<_> = (0..40).map(|_| connect()).collect();
+    let response = exchange(port, b"GET /metrics HTTP/1.1\r\n\r\n");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"));
+    for idler in &mut idlers {
+        let mut rest = Vec::new();
+        idler.read_to_end(&mut rest).expect("the server closes");
+        assert_eq!(rest, b"");
+    }
+    server.connect().ask("PING\r\n", "+PONG\r\n");
+}
+
+#[test]
+fn there_is_no_such_port_unless_asked_for() {
+    let server = Server::start(&[]);
+    server.connect().ask(
+        "CONFIG GET metrics-port\r\n",
+        "*2\r\n$12\r\nmetrics-port\r\n$1\r\n0\r\n",
+    );
+}
