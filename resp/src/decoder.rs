@@ -313,7 +313,7 @@ impl Decoder {
         let mut rest = &input[self.at.min(input.len())..];
         let nodes_before = self.nodes.len();
         let most_nodes = nodes_before.saturating_add(most);
-        let takes_ok = self.limits.line_bytes >= 2 && self.limits.frame_bytes >= OK.len();
+        let takes_ok = self.limits.frame_bytes >= OK.len();
         while self.nodes.len() < most_nodes {
             // A pipeline of writes is answered by many of these: nothing else has to be asked of them.
             if takes_ok && let Some(after) = rest.strip_prefix(OK) {

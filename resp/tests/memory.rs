@@ -89,6 +89,7 @@ fn memory_follows_what_was_received_and_not_what_was_announced() {
     requests_allocate_nothing_once_under_way();
     encoding_allocates_nothing_but_its_output();
     what_a_burst_took_is_given_back();
+    reset_keeps_the_memory();
 }
 
 fn hostile_frames() {
@@ -328,4 +329,24 @@ fn what_a_burst_took_is_given_back() {
         (16 * KEPT..=17 * KEPT + CONSTANT).contains(&bytes),
         "{bytes}"
     );
+}
+
+fn reset_keeps_the_memory() {
+    let bytes = replies();
+    let mut decoder = Decoder::new(Limits::client());
+    let mut frames = || {
+        decoder.reset();
+        decoder.decode(&bytes).unwrap().len()
+    };
+    let count = frames();
+    assert_eq!(allocations(|| assert_eq!(frames(), count)), 0);
+
+    let bytes = "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n".repeat(200);
+    let mut decoder = RequestDecoder::new(Limits::server());
+    let mut requests = || {
+        decoder.reset();
+        decoder.decode(bytes.as_bytes()).unwrap().len()
+    };
+    assert_eq!(requests(), 200);
+    assert_eq!(allocations(|| assert_eq!(requests(), 200)), 0);
 }

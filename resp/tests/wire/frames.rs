@@ -440,6 +440,10 @@ fn streamed_strings() {
 fn streamed_aggregates() {
     frame("*?\r\n:1\r\n:2\r\n.\r\n", "array [integer 1, integer 2]");
     frame("*?\r\n.\r\n", "array []");
+    frame(
+        "~?\r\n+a\r\n-e\r\n$1\r\nb\r\n$-1\r\n*-1\r\n_\r\n#t\r\n,1.5\r\n(1\r\n!1\r\ne\r\n=5\r\ntxt:v\r\n.\r\n",
+        r#"set [simple "a", error "e", bulk "b", null bulk, null array, null, boolean true, double 1.5, bignumber 1, bulkerror "e", verbatim txt "v"]"#,
+    );
     frame("~?\r\n:1\r\n.\r\n", "set [integer 1]");
     frame("%?\r\n.\r\n", "map {}");
     frame(

@@ -162,6 +162,12 @@ fn bytes_of_the_whole_frame() {
     fails_within(limits, "+abcdefgh", Kind::FrameTooLong, 0);
     fails_within(limits, "*2\r\n+ab\r\n+a\r\n", Kind::FrameTooLong, 9);
     fails_within(limits, "*2\r\n$1\r\n", Kind::FrameTooLong, 4);
+    let four = Limits {
+        frame_bytes: 4,
+        ..Limits::client()
+    };
+    fails_within(four, "+OK\r\n", Kind::FrameTooLong, 0);
+    frames_within(four, "+O\r\n", &[r#"simple "O""#]);
     // Each frame has the bound for itself.
     frames_within(limits, "+OK\r\n".repeat(5), &[r#"simple "OK""#; 5]);
     fails_within(limits, "+OK\r\n+abcdefg\r\n", Kind::FrameTooLong, 5);
