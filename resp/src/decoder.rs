@@ -194,7 +194,7 @@ impl Decoder {
     ///
     /// It may be as much as [`Limits::bulk_bytes`]: a hint for reading, not for allocating.
     pub fn missing(&self, buffer: &[u8]) -> usize {
-        (self.needed.max(self.at + 1) - self.frame_at)
+        (self.needed.max(self.at) - self.frame_at)
             .saturating_sub(buffer.len())
             .max(1)
     }
@@ -251,9 +251,7 @@ impl Decoder {
         }
         if self.frame_node == self.nodes.len() {
             self.nodes.clear();
-            if self.nodes.capacity() > KEPT_NODES {
-                self.nodes.shrink_to(KEPT_NODES);
-            }
+            self.nodes.shrink_to(KEPT_NODES);
         } else {
             self.nodes.drain(..self.frame_node);
         }
@@ -358,16 +356,13 @@ impl Decoder {
         let mut done = false;
         while !done {
             let (rest, missing) = self.common_scalars(input);
-            if missing > 0 {
+            if missing != 0 {
                 let error = nom::Err::Incomplete(nom::Needed::new(missing));
-                return self.unfinished(buffer, rest, &error);
+                return self.unfinished(rest, &error);
             }
-            if self
-                .open
-                .last()
-                .is_some_and(|open| open.count == 0 && open.shape.is_counted())
-            {
-                done = self.close();
+            let whole = |open: &mut Open| open.count == 0 && open.shape.is_counted();
+            if let Some(closed) = self.open.pop_if(whole) {
+                done = self.close(closed);
                 continue;
             }
             if let Some(kind) = self.misplaced(rest) {
@@ -375,7 +370,7 @@ impl Decoder {
             }
             let (after, element) = match element(rest, &self.limits) {
                 Ok(parsed) => parsed,
-                Err(error) => return self.unfinished(buffer, rest, &error),
+                Err(error) => return self.unfinished(rest, &error),
             };
             let end = input.len() - after.len();
             self.charge_streamed(element)?;
@@ -399,7 +394,7 @@ impl Decoder {
             return (rest, 0);
         };
         let mut missing = 0;
-        while open.count > 0 {
+        while open.count != 0 {
             match common_scalar(rest, &self.limits) {
                 Ok(Scalar { kind, header, len }) => {
                     let start = input.len() - rest.len();
@@ -422,17 +417,13 @@ impl Decoder {
     fn line_ended(&mut self, input: &[u8]) -> bool {
         let from = self.at + self.scanned;
         let found = line_break(input.get(from..).unwrap_or_default());
-        let too_long = input.len() - self.at > self.limits.longest_line()
-            || input.len() + 2 > self.frame_at.saturating_add(self.frame_bytes());
-        // A last CR may go on to be CRLF; a last LF is wrong already.
-        if too_long
-            || found.is_some_and(|at| from + at + 1 < input.len() || input[from + at] == b'\n')
-        {
+        let longest = self.at.saturating_add(self.limits.longest_line());
+        let frame_end = self.frame_at.saturating_add(self.frame_bytes());
+        if found.is_some() || input.len() > longest || frame_end.saturating_sub(input.len()) < 2 {
             self.scanned = 0;
             return true;
         }
-        self.scanned += found.unwrap_or(input.len().saturating_sub(from));
-        self.needed = input.len() + 1;
+        self.scanned = input.len().saturating_sub(self.at);
         false
     }
 
@@ -481,12 +472,7 @@ impl Decoder {
 
     /// Notes why the element at `rest` is not whole, or fails.
     #[cold]
-    fn unfinished(
-        &mut self,
-        buffer: &[u8],
-        rest: &[u8],
-        error: &nom::Err<Fault>,
-    ) -> Result<bool, Stop> {
+    fn unfinished(&mut self, rest: &[u8], error: &nom::Err<Fault>) -> Result<bool, Stop> {
         let missing = match error {
             nom::Err::Incomplete(nom::Needed::Size(missing)) => missing.get(),
             nom::Err::Incomplete(nom::Needed::Unknown) => 1,
@@ -499,25 +485,19 @@ impl Decoder {
             }
         };
         let end = self.at + rest.len();
-        self.needed = end.saturating_add(missing);
-        let in_line = line_break(rest).is_none_or(|at| at + 1 == rest.len());
+        let searched = rest.split_last().map_or(rest, |(_, before)| before);
+        let in_line = line_break(searched).is_none();
         // Two bytes end a line, but the first of them may be wrong, which is then the fault to tell.
-        let bound_needed = if in_line { end + 1 } else { self.needed };
-        if bound_needed - self.frame_at > self.frame_bytes() {
+        self.needed = end.saturating_add(if in_line { 1 } else { missing });
+        if self.needed - self.frame_at > self.frame_bytes() {
             return Err(Stop {
                 kind: ErrorKind::FrameTooLong,
                 at: self.at,
             });
         }
-        if end < buffer.len() {
-            // The offsets of one call end here; the frame goes on when those before it are dropped.
-            self.needed = self.at;
-        }
-        if in_line {
-            self.needed = self.needed.min(end + 1);
-            if rest.len() >= LONG_LINE {
-                self.scanned = rest.len() - 1;
-            }
+        if in_line && rest.len() >= LONG_LINE {
+            // The last byte may be a CR.
+            self.scanned = searched.len();
         }
         Ok(false)
     }
@@ -655,40 +635,24 @@ impl Decoder {
         self.value_done()
     }
 
-    /// Counts a whole value in the aggregate that holds it: whether the frame is whole with it.
+    /// Counts a whole value in the aggregate that holds it, if any: otherwise it is the frame.
     fn value_done(&mut self) -> bool {
-        match self.open.last_mut() {
-            Some(open) if open.shape.is_counted() => {
-                open.count -= 1;
-                if open.count > 0 { false } else { self.close() }
-            }
-            Some(open) => {
-                open.count += 1;
-                false
-            }
-            None => true,
+        let Some(open) = self.open.last_mut() else {
+            return true;
+        };
+        if open.shape.is_counted() {
+            open.count -= 1;
+        } else {
+            open.count += 1;
         }
+        false
     }
 
-    /// Closes the innermost aggregate, which waits for no more, and those that waited for it alone: whether
-    /// the frame is whole then.
-    fn close(&mut self) -> bool {
-        while let Some(closed) = self.open.pop() {
-            let node = closed.node as usize;
-            self.nodes[node].next = (self.nodes.len() - node) as u32;
-            let Some(open) = self.open.last_mut() else {
-                break;
-            };
-            if !open.shape.is_counted() {
-                open.count += 1;
-                return false;
-            }
-            open.count -= 1;
-            if open.count > 0 {
-                return false;
-            }
-        }
-        true
+    /// Closes an aggregate that waits for no more: whether the frame is whole with it.
+    fn close(&mut self, closed: Open) -> bool {
+        let node = closed.node as usize;
+        self.nodes[node].next = (self.nodes.len() - node) as u32;
+        self.value_done()
     }
 
     /// The bound on a frame's bytes: a span counts them in 32 bits.

@@ -507,9 +507,6 @@ fn same(a: FrameRef<'_>, b: FrameRef<'_>) -> bool {
         (Value::StreamedString(a), Value::StreamedString(b)) => a.flatten().eq(b.flatten()),
         (Value::StreamedString(a), Value::BulkString(b)) => a.flatten().eq(b),
         (Value::BulkString(a), Value::StreamedString(b)) => b.flatten().eq(a),
-        (Value::VerbatimString(a, a_text), Value::VerbatimString(b, b_text)) => {
-            a == b && a_text == b_text
-        }
         (Value::Array(a), Value::Array(b))
         | (Value::Set(a), Value::Set(b))
         | (Value::Push(a), Value::Push(b)) => a.len() == b.len(),

@@ -77,7 +77,7 @@ fn double_quoted(input: &[u8]) -> IResult<&[u8], u8> {
             take_while_m_n(2, 2, |byte: u8| byte.is_ascii_hexdigit()),
             |digits: &[u8]| {
                 digits.iter().fold(0, |byte, digit| {
-                    byte << 4 | char::from(*digit).to_digit(16).unwrap_or_default() as u8
+                    16 * byte + char::from(*digit).to_digit(16).unwrap_or_default() as u8
                 })
             },
         ),

@@ -152,7 +152,7 @@ impl RequestDecoder {
     ///
     /// It may be as much as [`Limits::bulk_bytes`]: a hint for reading, not for allocating.
     pub fn missing(&self, buffer: &[u8]) -> usize {
-        (self.needed.max(self.at + 1) - self.request_at)
+        (self.needed.max(self.at) - self.request_at)
             .saturating_sub(buffer.len())
             .max(1)
     }
@@ -186,10 +186,8 @@ impl RequestDecoder {
         }
         if self.first_span == self.spans.len() {
             self.spans.clear();
-            if self.spans.capacity() > KEPT_SPANS {
-                self.spans.shrink_to(KEPT_SPANS);
-                self.ends.shrink_to(KEPT_SPANS);
-            }
+            self.spans.shrink_to(KEPT_SPANS);
+            self.ends.shrink_to(KEPT_SPANS);
         } else {
             self.spans.drain(..self.first_span);
             for span in &mut self.spans {
@@ -218,10 +216,10 @@ impl RequestDecoder {
             let mut rest = &input[self.at.min(input.len())..];
             if self.left == 0 {
                 let first = match rest.first() {
-                    None => return self.unfinished(buffer, rest, &Err::Incomplete(Needed::new(1))),
+                    None => return self.unfinished(rest, &Err::Incomplete(Needed::new(1))),
                     Some(b'*') => multibulk(rest, self.scanned, &self.limits),
                     Some(_) => {
-                        if !self.inline(buffer, rest)? {
+                        if !self.inline(rest)? {
                             return Ok(());
                         }
                         continue;
@@ -231,9 +229,9 @@ impl RequestDecoder {
                     Ok((after, count)) => {
                         rest = after;
                         self.left = count;
-                        self.advance(input.len() - after.len());
+                        self.scanned = 0;
                     }
-                    Err(error) => return self.unfinished(buffer, rest, &error),
+                    Err(error) => return self.unfinished(rest, &error),
                 }
             }
             let (mut left, mut scanned) = (self.left, core::mem::take(&mut self.scanned));
@@ -253,7 +251,7 @@ impl RequestDecoder {
                         self.left = left;
                         self.scanned = scanned;
                         self.at = input.len() - rest.len();
-                        return self.unfinished(buffer, rest, &error);
+                        return self.unfinished(rest, &error);
                     }
                 }
             }
@@ -284,7 +282,7 @@ impl RequestDecoder {
 
     /// Takes the line of words at `rest`: whether it has ended.
     #[cold]
-    fn inline(&mut self, buffer: &[u8], rest: &[u8]) -> Result<bool, Stop> {
+    fn inline(&mut self, rest: &[u8]) -> Result<bool, Stop> {
         match raw_line(
             rest,
             self.scanned,
@@ -306,13 +304,13 @@ impl RequestDecoder {
                 self.finish(true);
                 Ok(true)
             }
-            Err(error) => self.unfinished(buffer, rest, &error).map(|()| false),
+            Err(error) => self.unfinished(rest, &error).map(|()| false),
         }
     }
 
     /// Notes why what stands at `rest` is not whole, or fails.
     #[cold]
-    fn unfinished(&mut self, buffer: &[u8], rest: &[u8], error: &Err<Fault>) -> Result<(), Stop> {
+    fn unfinished(&mut self, rest: &[u8], error: &Err<Fault>) -> Result<(), Stop> {
         let missing = match error {
             Err::Incomplete(Needed::Size(missing)) => missing.get(),
             Err::Incomplete(Needed::Unknown) => 1,
@@ -331,10 +329,7 @@ impl RequestDecoder {
                 at: self.at,
             });
         }
-        if end < buffer.len() {
-            // The offsets of one call end here; the request goes on when those before it are dropped.
-            self.needed = self.at;
-        } else if memchr::memchr(b'\n', rest.get(self.scanned..).unwrap_or_default()).is_none() {
+        if memchr::memchr(b'\n', rest.get(self.scanned..).unwrap_or_default()).is_none() {
             self.scanned = rest.len();
         }
         Ok(())

@@ -239,6 +239,22 @@ pub fn parse_cursor(text: &[u8]) -> Option<u64> {
     }
 }
 
+/// The integer at the start of an argument, as C's `atoi` reads it; 0 where there is none.
+pub(crate) fn atoi(text: &[u8]) -> i32 {
+    let (is_negative, digits) = match text.trim_ascii_start() {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    let number = digits.fold(0_i64, |number, digit| {
+        number
+            .saturating_mul(10)
+            .saturating_add(i64::from(digit - b'0'))
+    });
+    // As on every 64-bit machine, only the lower half of a `long` is kept.
+    (if is_negative { -number } else { number }) as i32
+}
+
 /// A double as `strtod` reads it, the whole argument; NaN is refused.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     float::parse(text)

@@ -378,7 +378,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     engine.warm(id, pending.iter().take(BATCH_REQUESTS).filter_map(ahead));
                 }
                 let mut flow = Flow::Continue;
-                for request in pending.by_ref().take(BATCH_REQUESTS) {
+                for left in (0..pending.len().min(BATCH_REQUESTS)).rev() {
+                    let Some(request) = pending.next() else { break };
+                    engine.expect_more(left > 0);
                     let mut few = [&[][..]; FEW_ARGUMENTS];
                     let args = gather(request, &mut few, &mut many);
                     flow = engine.execute(id, args, output, now);
@@ -389,6 +391,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         break;
                     }
                 }
+                engine.end_batch();
                 wanted = limits(engine, id);
                 if flow == Flow::Close && engine.is_killed(id) {
                     output.clear();

@@ -100,26 +100,6 @@ impl Config {
         parameter.set(self, value).map_err(fail)
     }
 
-    /// Sets a parameter of the running server, which [`may_set`](Self::may_set) allows.
-    ///
-    /// # Errors
-    /// As [`set`](Self::set), and one that is bound to sockets that are open already.
-    pub fn set_live(&mut self, name: &[u8], value: &[u8]) -> Result<(), ConfigError> {
-        let (port, bind) = (self.port, self.bind.clone());
-        self.set(name, value)?;
-        let reason = if self.port != port {
-            "Unable to listen on this port. Check server logs."
-        } else if self.bind != bind {
-            "Failed to bind to specified addresses."
-        } else {
-            return Ok(());
-        };
-        Err(ConfigError {
-            name: String::from_utf8_lossy(name).into_owned(),
-            reason: reason.to_owned(),
-        })
-    }
-
     /// Whether there is such a parameter; within, why it can't be set while the server runs.
     pub fn may_set(name: &[u8]) -> Option<Result<(), &'static str>> {
         find(name).map(|parameter| parameter.fixed.map_or(Ok(()), Err))

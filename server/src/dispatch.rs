@@ -1,5 +1,6 @@
 //! How a command runs: its handler is called, its fault answered, and the books brought up to date.
 
+use crate::accounting::Charged;
 use crate::args::Args;
 use crate::command::{Call, Commands, Context, Flags, Registered};
 use crate::ids::ClientId;
@@ -63,6 +64,9 @@ pub(crate) fn invoke(
     caller: Caller,
 ) {
     let Caller { id, now, context } = caller;
+    if !state.shares_reading(registered, args) {
+        state.end_stride();
+    }
     let begun_us = state.begin_us(now);
     keyspace.changes.origin = Some(id);
     let mark = reply.mark();
@@ -123,11 +127,14 @@ pub(crate) fn invoke(
         _ => state.clients.at(id).waiting.is_some(),
     };
     if !waits {
-        let took_us = state.took_us(begun_us);
-        let fault = outcome.as_ref().err();
-        state
-            .stats
-            .called(registered.id, fault, took_us, state.config.latency_tracking);
-        state.note_duration(id, registered, args, took_us, now);
+        state.stats.called(registered.id, outcome.as_ref().err());
+        let call = Charged {
+            id,
+            registered,
+            args,
+            reply_bytes: reply.len_since(mark),
+            now,
+        };
+        state.charge(begun_us, &call);
     }
 }

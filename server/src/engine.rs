@@ -152,6 +152,18 @@ impl Engine {
         }
     }
 
+    /// Tells whether the caller has further requests at hand, to be run right after the next one: quick ones may then
+    /// share a reading of the clock, until [`end_batch`](Self::end_batch).
+    pub fn expect_more(&mut self, more: bool) {
+        self.state.more_follows = more;
+    }
+
+    /// No request follows at once.
+    pub fn end_batch(&mut self) {
+        self.state.more_follows = false;
+        self.state.end_stride();
+    }
+
     /// Does what is due: expired keys, timeouts of blocked clients, the end of a pause. Call it ten times a second.
     pub fn tick(&mut self, now: Now) {
         if self.state.pause.is_none() {
@@ -369,6 +381,9 @@ fn make_room(
         return true;
     }
     state.evict_clients();
+    if state.used_bytes(keyspace) as u64 > state.config.maxmemory {
+        state.end_stride();
+    }
     let evicted = keyspace.stats.evicted;
     let begun_us = state.begin_us(now);
     let room = crate::eviction::make_room(keyspace, state, now);

@@ -1,6 +1,9 @@
 //! The process around the engine, as the shell tells it: the engine itself reads no clock and no file.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Config;
 
 /// What INFO prints about the process, and the two things the engine asks of the shell while a command runs.
 ///
@@ -11,6 +14,8 @@ pub struct Host {
     pub clock: Option<fn() -> u64>,
     /// Gives a file the contents that a function makes of the present ones, at once or not at all.
     pub edit_file: Option<EditFile>,
+    /// Listens where a changed configuration says.
+    pub listen: Option<Listen>,
     /// The process' number.
     pub process_id: u32,
     /// The operating system, its release and the architecture.
@@ -21,6 +26,19 @@ pub struct Host {
     pub total_memory_bytes: u64,
     /// What the process has used so far.
     pub usage: Usage,
+}
+
+/// See [`Host::listen`]: the function gives one line for people where it can't, and has changed nothing then.
+#[derive(Clone)]
+pub struct Listen(pub Arc<Follow>);
+
+/// What [`Listen`] holds.
+pub type Follow = dyn Fn(&Config) -> Result<(), String> + Send + Sync;
+
+impl std::fmt::Debug for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listen").finish_non_exhaustive()
+    }
 }
 
 /// See [`Host::edit_file`].
@@ -60,6 +78,7 @@ impl Host {
         Self {
             clock: None,
             edit_file: Some(edit_file),
+            listen: None,
             process_id: std::process::id(),
             os: format!(
                 "{kind} {} {}",

@@ -33,6 +33,7 @@ mod invalidation;
 pub mod keyspace;
 pub mod latency;
 pub mod listener;
+pub mod listening;
 pub mod log;
 pub mod metrics;
 mod monitor;

@@ -1,17 +1,15 @@
 //! Accepting connections and spreading them over threads, each with a runtime of its own.
 
-use std::fs::Permissions;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::client_state::Peer;
 use crate::config::Config;
@@ -29,7 +27,7 @@ const PROTECTED: &[u8] =
     b"-DENIED Protected mode: as no password is set, connections are accepted from this machine \
     only. Set one by 'requirepass', or allow everybody by 'protected-mode no'.\r\n";
 
-/// Where connections come from.
+/// Where connections come from: a socket that listens and does not block.
 #[derive(Debug)]
 pub enum Listener {
     /// A TCP port.
@@ -51,139 +49,53 @@ impl Listener {
             Self::Unix(..) => "unix",
         }
     }
+
+    /// The next connection that is there already.
+    fn try_next(&self) -> io::Result<Incoming> {
+        let tcp = |listener: &TcpListener| {
+            let (stream, address) = listener.accept()?;
+            stream.set_nonblocking(true)?;
+            Ok(Incoming::Tcp(stream, address))
+        };
+        match self {
+            Self::Tcp(listener) => tcp(listener),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => tcp(listener),
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok(Incoming::Unix(stream))
+            }
+        }
+    }
+
+    /// What is to be done with a connection; `None` where it was refused.
+    fn admit(&self, shared: &Arc<Shared>, incoming: Incoming) -> Option<Arrival> {
+        match (incoming, self) {
+            #[cfg(feature = "tls")]
+            (Incoming::Tcp(stream, address), Self::Tls(_, tls)) => {
+                let asks = shared
+                    .with(|engine, _| engine.config().value("tls-auth-clients"))
+                    .unwrap_or_default();
+                // Where it asks and no authority is there by which to judge, nobody gets in.
+                let handshake = tls.asking(&asks)?;
+                let socket = |stream| Socket::Tls(stream, handshake);
+                admit_tcp(shared, stream, address, socket)
+            }
+            (Incoming::Tcp(stream, address), _) => admit_tcp(shared, stream, address, Socket::Tcp),
+            (Incoming::Unix(stream), _) => admit_unix(shared, stream),
+        }
+    }
 }
 
 /// The file of a Unix socket, removed when it is dropped.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile(pub(crate) PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-/// Binds what the configuration asks for: the TCP port and the one for TLS on each address, and the Unix socket.
-///
-/// # Errors
-/// One line for people: the first address that can't be bound, unless it is marked optional by `-`, or the path.
-pub fn bind(config: &Config) -> Result<Vec<Listener>, String> {
-    let mut listeners = Vec::new();
-    if config.port != 0 {
-        let bound = bind_addresses(config, config.port as u16)?;
-        listeners.extend(bound.into_iter().map(Listener::Tcp));
-    }
-    let tls_port = port(config, "tls-port");
-    if tls_port != 0 {
-        #[cfg(feature = "tls")]
-        {
-            let tls = Tls::new(config)?;
-            let bound = bind_addresses(config, tls_port)?.into_iter();
-            listeners.extend(bound.map(|listener| Listener::Tls(listener, tls.clone())));
-        }
-        #[cfg(not(feature = "tls"))]
-        return Err("tls-port: this server was built without TLS".to_owned());
-    }
-    if !config.unixsocket.is_empty() {
-        let path = PathBuf::from(String::from_utf8_lossy(&config.unixsocket).into_owned());
-        let permissions = String::from_utf8_lossy(&config.unixsocketperm).into_owned();
-        let failed = |error| {
-            format!(
-                "Failed opening Unix socket: bind: {}: {error}",
-                path.display()
-            )
-        };
-        listeners.push(bind_unix(&path, &permissions, config.tcp_backlog as u32).map_err(failed)?);
-    }
-    Ok(listeners)
-}
-
-/// Binds `metrics-port`, if there is one, where the server listens.
-///
-/// # Errors
-/// One line for people.
-pub fn bind_metrics(config: &Config) -> Result<Vec<TcpListener>, String> {
-    match port(config, "metrics-port") {
-        0 => Ok(Vec::new()),
-        port => bind_addresses(config, port),
-    }
-}
-
-/// A port among the parameters that are stored only; 0 for none.
-fn port(config: &Config, parameter: &str) -> u16 {
-    let text = config.value(parameter).unwrap_or_default();
-    String::from_utf8_lossy(&text).parse().unwrap_or(0)
-}
-
-fn bind_addresses(config: &Config, port: u16) -> Result<Vec<TcpListener>, String> {
-    let addresses = String::from_utf8_lossy(&config.bind);
-    bind_tcp(&addresses, port, config.tcp_backlog as u32)
-        .map_err(|error| format!("Failed listening on port {port} (tcp), aborting. {error}"))
-}
-
-fn bind_tcp(addresses: &str, port: u16, backlog: u32) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for word in addresses.split_ascii_whitespace() {
-        let (optional, name) = word
-            .strip_prefix('-')
-            .map_or((false, word), |name| (true, name));
-        let name = match name {
-            "*" => "0.0.0.0",
-            "::*" => "::",
-            "localhost" => "127.0.0.1",
-            other => other,
-        };
-        let result = name
-            .parse()
-            .map_err(io::Error::other)
-            .and_then(|ip| listen(SocketAddr::new(ip, port), backlog));
-        match result {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if optional && error.kind() != io::ErrorKind::AddrInUse => {}
-            Err(error) => {
-                return Err(io::Error::new(
-                    error.kind(),
-                    format!("{name}:{port}: {error}"),
-                ));
-            }
-        }
-    }
-    Ok(listeners)
-}
-
-fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        let socket = TcpSocket::new_v6()?;
-        SockRef::from(&socket).set_only_v6(true)?;
-        socket
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(backlog)
-}
-
-/// Binds a Unix socket in place of the one that a server before may have left; `permissions` in octal digits, `0` for
-/// what the process' mask gives.
-fn bind_unix(path: &Path, permissions: &str, backlog: u32) -> io::Result<Listener> {
-    if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        std::fs::remove_file(path)?;
-    }
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    let file = SocketFile(path.to_owned());
-    match u32::from_str_radix(permissions, 8) {
-        Ok(0) => {}
-        Ok(mode) => std::fs::set_permissions(path, Permissions::from_mode(mode))?,
-        Err(_) => return Err(io::Error::other("unixsocketperm is no octal number")),
-    }
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    socket.set_nonblocking(true)?;
-    let listener = UnixListener::from_std(std::os::unix::net::UnixListener::from(
-        std::os::fd::OwnedFd::from(socket),
-    ))?;
-    Ok(Listener::Unix(listener, file))
 }
 
 /// A connection on its way to the thread that will serve it.
@@ -196,52 +108,40 @@ pub struct Arrival {
 
 #[derive(Debug)]
 enum Socket {
-    Tcp(std::net::TcpStream),
+    Tcp(TcpStream),
     #[cfg(feature = "tls")]
-    Tls(std::net::TcpStream, Handshake),
-    Unix(std::os::unix::net::UnixStream),
+    Tls(TcpStream, Handshake),
+    Unix(UnixStream),
 }
 
-/// Accepts connections for ever and deals them out to `threads` in turn.
+/// Accepts connections and deals them out to `threads` in turn, until `stop` is told or gone; what stands in the accept
+/// queue by then is accepted too.
+///
+/// # Errors
+/// When the runtime can't wait for the socket.
 pub async fn accept(
     shared: Arc<Shared>,
     listener: Listener,
     threads: Vec<mpsc::UnboundedSender<Arrival>>,
-) {
-    for turn in 0_usize.. {
-        let accepted = match &listener {
-            Listener::Tcp(listener) => match listener.accept().await {
-                Ok((stream, address)) => admit_tcp(&shared, stream, address, Socket::Tcp),
-                Err(error) => Err(error),
-            },
-            #[cfg(feature = "tls")]
-            Listener::Tls(listener, tls) => match listener.accept().await {
-                Ok((stream, address)) => {
-                    let asks = shared
-                        .with(|engine, _| engine.config().value("tls-auth-clients"))
-                        .unwrap_or_default();
-                    match tls.asking(&asks) {
-                        Some(handshake) => admit_tcp(&shared, stream, address, |stream| {
-                            Socket::Tls(stream, handshake)
-                        }),
-                        // There is no authority that a certificate could be judged by.
-                        None => Ok(None),
-                    }
-                }
-                Err(error) => Err(error),
-            },
-            Listener::Unix(listener, file) => match listener.accept().await {
-                Ok((stream, _)) => admit_unix(&shared, stream, &file.0),
-                Err(error) => Err(error),
-            },
+    mut stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let queue = Queue::of(&listener)?;
+    let mut threads = threads.iter().cycle();
+    let mut deal = |arrival| {
+        if let Some(thread) = threads.next() {
+            let _ = thread.send(arrival);
+        }
+    };
+    loop {
+        let incoming = tokio::select! {
+            incoming = queue.next() => incoming,
+            _ = &mut stop => break,
         };
-        match accepted {
-            Ok(Some(arrival)) => {
-                if let Some(thread) = threads.get(turn % threads.len().max(1)) {
-                    let _ = thread.send(arrival);
-                }
+        match incoming {
+            Ok(incoming) => {
+                let arrival = listener.admit(&shared, incoming);
+                arrival.into_iter().for_each(&mut deal);
             }
-            Ok(None) => {}
             // It was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -250,21 +150,64 @@ pub async fn accept(
             }
         }
     }
+    // The runtime may not have heard of the last ones yet.
+    while let Ok(incoming) = listener.try_next() {
+        let arrival = listener.admit(&shared, incoming);
+        arrival.into_iter().for_each(&mut deal);
+    }
+    Ok(())
+}
+
+/// A connection just accepted.
+enum Incoming {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+/// A listener's socket, waited for by the runtime.
+enum Queue {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Queue {
+    fn of(listener: &Listener) -> io::Result<Self> {
+        match listener {
+            Listener::Tcp(listener) => Self::tcp(listener),
+            #[cfg(feature = "tls")]
+            Listener::Tls(listener, _) => Self::tcp(listener),
+            Listener::Unix(listener, _) => {
+                tokio::net::UnixListener::from_std(listener.try_clone()?).map(Self::Unix)
+            }
+        }
+    }
+
+    fn tcp(listener: &TcpListener) -> io::Result<Self> {
+        tokio::net::TcpListener::from_std(listener.try_clone()?).map(Self::Tcp)
+    }
+
+    async fn next(&self) -> io::Result<Incoming> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Incoming::Tcp(stream.into_std()?, address))
+            }
+            Self::Unix(listener) => Ok(Incoming::Unix(listener.accept().await?.0.into_std()?)),
+        }
+    }
 }
 
 fn admit_tcp(
     shared: &Arc<Shared>,
     stream: TcpStream,
     address: SocketAddr,
-    socket: impl FnOnce(std::net::TcpStream) -> Socket,
-) -> io::Result<Option<Arrival>> {
+    socket: impl FnOnce(TcpStream) -> Socket,
+) -> Option<Arrival> {
     let refused = |text| {
         // To somebody who does not even read that, there is nothing to say.
-        let _ = stream.try_write(text);
+        let _ = (&stream).write(text);
     };
-    let Some((admission, keepalive_s)) = admission(shared, Some(address.ip()), refused) else {
-        return Ok(None);
-    };
+    let (admission, keepalive_s) = admission(shared, Some(address.ip()), refused)?;
     let _ = stream.set_nodelay(true);
     if keepalive_s > 0 {
         // As Redis does: the first probe after that time, then three, a third of it apart.
@@ -283,37 +226,31 @@ fn admit_tcp(
             .unwrap_or_default(),
         descriptor: stream.as_raw_fd(),
     };
-    let socket = socket(stream.into_std()?);
-    Ok(Some(Arrival {
-        socket,
+    Some(Arrival {
+        socket: socket(stream),
         peer,
         admission,
-    }))
+    })
 }
 
-fn admit_unix(
-    shared: &Arc<Shared>,
-    stream: UnixStream,
-    path: &Path,
-) -> io::Result<Option<Arrival>> {
+fn admit_unix(shared: &Arc<Shared>, stream: UnixStream) -> Option<Arrival> {
     let refused = |text| {
-        let _ = stream.try_write(text);
+        let _ = (&stream).write(text);
     };
-    let Some((admission, _)) = admission(shared, None, refused) else {
-        return Ok(None);
-    };
+    let (admission, _) = admission(shared, None, refused)?;
+    let local = stream.local_addr().ok()?;
+    let path = local.as_pathname().unwrap_or(Path::new(""));
     let address = format!("{}:0", path.display());
     let peer = Peer {
         local_address: address.clone(),
         address,
         descriptor: stream.as_raw_fd(),
     };
-    let socket = Socket::Unix(stream.into_std()?);
-    Ok(Some(Arrival {
-        socket,
+    Some(Arrival {
+        socket: Socket::Unix(stream),
         peer,
         admission,
-    }))
+    })
 }
 
 /// A place among the clients with the seconds between keep-alive probes, or the refusal passed to `refused`.
@@ -380,14 +317,20 @@ async fn serve(shared: Arc<Shared>, arrival: Arrival) -> io::Result<()> {
     } = arrival;
     tracing::debug!("Accepted {}", peer.address);
     let served = match socket {
-        Socket::Tcp(stream) => connection::serve(shared, TcpStream::from_std(stream)?, peer).await,
+        Socket::Tcp(stream) => {
+            let stream = tokio::net::TcpStream::from_std(stream)?;
+            connection::serve(shared, stream, peer).await
+        }
         #[cfg(feature = "tls")]
         Socket::Tls(stream, handshake) => {
-            let stream = handshake.accept(TcpStream::from_std(stream)?).await?;
+            let stream = handshake
+                .accept(tokio::net::TcpStream::from_std(stream)?)
+                .await?;
             connection::serve(shared, stream, peer).await
         }
         Socket::Unix(stream) => {
-            connection::serve(shared, UnixStream::from_std(stream)?, peer).await
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            connection::serve(shared, stream, peer).await
         }
     };
     drop(admission);

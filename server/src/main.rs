@@ -2,16 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::config::Config;
-use server::host::Usage;
-use server::listener::{self, Arrival, Listener};
+use server::host::{Listen, Usage};
+use server::listener::{self, Arrival};
+use server::listening::{self, Listening, Opened};
 use server::log::{Log, LogLevel};
 use server::metrics;
 use server::shared::Shared;
@@ -79,8 +78,9 @@ fn allow_descriptors(config: &mut Config) {
 
 async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     let mut signals = Signals::new().map_err(|error| error.to_string())?;
-    let listeners = listener::bind(&config)?;
-    let scraped = listener::bind_metrics(&config)?;
+    let (listening, mut opened) = Listening::new();
+    listening.follow(&config)?;
+    let scraped = listening::bind_metrics(&config)?;
     let grace_s = config.value("shutdown-timeout");
     let grace_s = grace_s.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
     let threads = match config.io_threads {
@@ -91,28 +91,39 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     let seed = server::value::Rng::from_entropy().next_u64();
     let shared = Arc::new(Shared::new(config, seed));
     let (senders, mut ended) = start_threads(&shared, threads.max(1));
-    let mut kinds: Vec<_> = listeners.iter().map(Listener::kind).collect();
-    kinds.dedup();
-    let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(listener::accept(
-            Arc::clone(&shared),
-            listener,
-            senders.clone(),
-        ));
-    }
+    let listening = Arc::new(listening);
+    let follow = Arc::clone(&listening);
+    let listen = Listen(Arc::new(move |config| follow.follow(config)));
+    shared.with(|engine, _| engine.state().host.listen = Some(listen));
+    let mut scraping = JoinSet::new();
     for listener in scraped {
-        accepting.spawn(metrics::serve(Arc::clone(&shared), listener));
+        let listener = tokio::net::TcpListener::from_std(listener);
+        let listener = listener.map_err(|error| error.to_string())?;
+        scraping.spawn(metrics::serve(Arc::clone(&shared), listener));
     }
-    drop(senders);
+    let mut accepting = Accepting {
+        shared: Arc::clone(&shared),
+        threads: senders,
+        tasks: JoinSet::new(),
+    };
     tracing::info!("Server initialized: port {port}, {threads} threads");
+    let mut kinds = Vec::new();
+    while let Ok(opened) = opened.try_recv() {
+        kinds.push(opened.0.kind());
+        accepting.accept_from(opened);
+    }
+    kinds.dedup();
     for kind in kinds {
         tracing::info!("Ready to accept connections {kind}");
     }
     notify_systemd(b"READY=1\n");
-    tick_until_told(&shared, &mut signals, level).await;
+    tokio::select! {
+        () = tick_until_told(&shared, &mut signals, level) => {}
+        () = accepting.accept_from_all(&mut opened) => {}
+    }
     notify_systemd(b"STOPPING=1\n");
-    accepting.shutdown().await;
+    listening.close();
+    accepting.end().await;
     shared.drain();
     tokio::select! {
         _ = ended.recv() => {}
@@ -126,6 +137,38 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     }
     tracing::warn!("Server is now ready to exit, bye bye...");
     Ok(())
+}
+
+/// The tasks that accept connections, and to whom they deal them out.
+struct Accepting {
+    shared: Arc<Shared>,
+    threads: Vec<mpsc::UnboundedSender<Arrival>>,
+    tasks: JoinSet<()>,
+}
+
+impl Accepting {
+    fn accept_from(&mut self, (listener, stop): Opened) {
+        let (shared, threads) = (Arc::clone(&self.shared), self.threads.clone());
+        self.tasks.spawn(async move {
+            let accepted = listener::accept(shared, listener, threads, stop).await;
+            if let Err(error) = accepted {
+                tracing::error!("Accepting connections: {error}");
+            }
+        });
+    }
+
+    /// Accepts from every listener that CONFIG SET opens, for ever.
+    async fn accept_from_all(&mut self, opened: &mut mpsc::UnboundedReceiver<Opened>) {
+        while let Some(opened) = opened.recv().await {
+            self.accept_from(opened);
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Waits until those told to stop have accepted what had come by then.
+    async fn end(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
 }
 
 /// Starts the threads that serve connections: where to send them, and what ends when all threads have.
@@ -212,7 +255,11 @@ impl Signals {
 }
 
 /// Tells systemd, where it asked to be told (`sd_notify(3)`).
+#[cfg(target_os = "linux")]
 fn notify_systemd(state: &[u8]) {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return;
     };
@@ -225,3 +272,7 @@ fn notify_systemd(state: &[u8]) {
         tracing::warn!("Telling systemd: {error}");
     }
 }
+
+/// There is no systemd here.
+#[cfg(not(target_os = "linux"))]
+fn notify_systemd(_: &[u8]) {}

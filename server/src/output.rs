@@ -64,6 +64,11 @@ impl Output {
         }
     }
 
+    /// Bytes written behind `mark`, but for shared payloads.
+    pub fn len_since(&self, mark: Mark) -> usize {
+        self.buffer.len().saturating_sub(mark.buffer)
+    }
+
     /// Drops everything behind `mark`. Nothing may have been written since it was taken.
     pub fn cut(&mut self, mark: Mark) {
         self.buffer.truncate(mark.buffer);

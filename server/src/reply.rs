@@ -215,6 +215,11 @@ impl<'a> Reply<'a> {
         self.out.mark()
     }
 
+    /// Bytes written behind `mark`, but for large payloads that are not copied.
+    pub fn len_since(&self, mark: Mark) -> usize {
+        self.out.len_since(mark)
+    }
+
     /// Drops everything written behind `mark`.
     pub fn cut(&mut self, mark: Mark) {
         self.out.cut(mark);

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::effects::{Effects, Request};
 use crate::fault::Fault;
 use crate::host::Host;
-use crate::ids::ClientId;
+use crate::ids::{ClientId, CommandId};
 use crate::keyspace::{Keyspace, Kind};
 use crate::latency::Monitor;
 use crate::pubsub::{PubSub, Space};
@@ -61,10 +61,21 @@ pub struct State {
     pub(crate) script_read: bool,
     /// The clock's last reading: one command's end is the next one's beginning.
     pub(crate) clock_us: u64,
+    /// The caller has further calls of this client at hand: see `charge`.
+    pub(crate) more_follows: bool,
+    /// Calls that await their share of the next reading of the clock.
+    pub(crate) stride: Stride,
     /// Clients that the shell is to look after.
     pub(crate) woken: Vec<ClientId>,
     /// How many clients monitor.
     pub(crate) monitors: usize,
+}
+
+/// Calls since a reading of the clock that share the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Stride {
+    pub(crate) begun_us: u64,
+    pub(crate) calls: Vec<CommandId>,
 }
 
 /// CLIENT PAUSE.
@@ -100,6 +111,8 @@ impl State {
             asleep_us: 0,
             script_read: false,
             clock_us: 0,
+            more_follows: false,
+            stride: Stride::default(),
             woken: Vec::new(),
             monitors: 0,
         }
@@ -231,8 +244,8 @@ impl State {
         }
         let command = self.clients.get(id).and_then(|client| client.last_command);
         if let Some(command) = command {
-            let measured = self.config.latency_tracking;
-            self.stats.called(command, fault, 0, measured);
+            self.stats.called(command, fault);
+            self.stats.took(command, 0, self.config.latency_tracking);
         }
         self.deliver(id, |reply| match fault {
             Some(fault) => reply.error(fault),

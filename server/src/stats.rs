@@ -16,8 +16,8 @@ pub struct CommandStats {
     pub rejected: u64,
     /// Times it ran and failed.
     pub failed: u64,
-    /// Microseconds it took, where the shell lends its clock.
-    pub usec: u64,
+    /// Nanoseconds it took, where the shell lends its clock.
+    pub nsec: u64,
     /// What single calls took, where `latency-tracking` is on.
     pub latencies: Histogram,
 }
@@ -90,25 +90,25 @@ impl Stats {
         *self = Self::new(self.by_command.len());
     }
 
-    /// A command ran and took `took_us` microseconds, which its histogram gets where `measured`.
-    pub(crate) fn called(
-        &mut self,
-        command: CommandId,
-        fault: Option<&Fault>,
-        took_us: u64,
-        measured: bool,
-    ) {
+    /// A command ran.
+    pub(crate) fn called(&mut self, command: CommandId, fault: Option<&Fault>) {
         self.commands += 1;
         if let Some(stats) = self.by_command.get_mut(command.index()) {
             stats.calls += 1;
             stats.failed += u64::from(fault.is_some());
-            stats.usec += took_us;
-            if measured {
-                stats.latencies.add(took_us);
-            }
         }
         if let Some(fault) = fault {
             self.error(fault);
+        }
+    }
+
+    /// A call took so long, which its command's histogram gets where `measured`.
+    pub(crate) fn took(&mut self, command: CommandId, took_ns: u64, measured: bool) {
+        if let Some(stats) = self.by_command.get_mut(command.index()) {
+            stats.nsec += took_ns;
+            if measured {
+                stats.latencies.add(took_ns / 1000);
+            }
         }
     }
 

@@ -103,6 +103,48 @@ fn a_command_is_slow_by_the_clock_that_the_shell_lends() {
 }
 
 #[test]
+fn quick_commands_of_a_pipeline_share_readings_of_the_clock() {
+    static CLOCK: AtomicU64 = AtomicU64::new(0);
+    static READINGS: AtomicU64 = AtomicU64::new(0);
+    let mut server = Server::new(&[("slowlog-log-slower-than", "10000")]);
+    server.engine.state().host = Host {
+        clock: Some(|| {
+            READINGS.fetch_add(1, Ordering::Relaxed);
+            CLOCK.load(Ordering::Relaxed)
+        }),
+        ..Host::default()
+    };
+    let id = server.client();
+    server.engine.expect_more(true);
+    for count in 1..=32 {
+        server.engine.expect_more(count < 32);
+        CLOCK.fetch_add(2, Ordering::Relaxed);
+        server.run(id, "GET k");
+    }
+    server.engine.end_batch();
+    assert_eq!(READINGS.load(Ordering::Relaxed), 2);
+    let stats = server.info(id, "commandstats", "cmdstat_get");
+    assert!(
+        stats.starts_with("calls=32,usec=64,usec_per_call=2.00"),
+        "{stats}"
+    );
+    // A time that is no quick command's is the last one's, and what is not quick has a reading of its own.
+    server.engine.expect_more(true);
+    server.run(id, "INCR n");
+    CLOCK.fetch_add(20_000, Ordering::Relaxed);
+    server.run(id, "SET s v");
+    server.run(id, "GET s");
+    CLOCK.fetch_add(30_000, Ordering::Relaxed);
+    server.engine.expect_more(false);
+    server.run(id, "GET slow");
+    server.engine.end_batch();
+    let log = server.run(id, "SLOWLOG GET");
+    assert_eq!(log, "*1 *6 :0 :1700000000 :30000 *2 $3 GET $4 slow $0  $0");
+    let stats = server.info(id, "commandstats", "cmdstat_set");
+    assert!(stats.starts_with("calls=1,usec=0,"), "{stats}");
+}
+
+#[test]
 fn debug_sleep_counts_as_time_that_the_shell_has_still_to_spend() {
     let mut server = Server::new(&[
         ("enable-debug-command", "yes"),

@@ -3,7 +3,7 @@
 mod loopback;
 
 use std::io::Write;
-use std::net::{IpAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use loopback::{Client, DEADLINE, Server, command, eventually, free_port};
@@ -149,6 +149,33 @@ fn a_reply_beyond_the_output_limit_ends_its_client() {
     }
     client.send("MGET k k\r\n");
     assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn who_stays_above_the_soft_output_limit_is_closed_but_not_who_was_there_shortly() {
+    let mut server = Server::start(&["--client-output-buffer-limit", "normal 0 200kb 1"]);
+    let reply = [&b"$8000001\r\n"[..], &vec![0; 8_000_000], b"x\r\n"].concat();
+    let (mut short, mut long) = (server.connect(), server.connect());
+    short.ask("SETRANGE k 8000000 x\r\n", ":8000001\r\n");
+    // More than fits into the sockets' buffers; one reads it, one does not.
+    long.send("GET k\r\n");
+    short.send("GET k\r\n");
+    short.expect(&reply);
+    server.wait_for_line("output buffer limits");
+    long.rest();
+    short.send("GET k\r\n");
+    short.expect(&reply);
+}
+
+#[test]
+fn by_default_it_listens_on_loopback_alone() {
+    let server = Server::start(&[]);
+    let reaches = |address: &str| TcpStream::connect((address, server.port)).is_ok();
+    assert!(reaches("127.0.0.1"));
+    // Where the machine has IPv6 at all.
+    assert_eq!(reaches("::1"), TcpListener::bind("[::1]:0").is_ok());
+    let own = own_address().map(|address| address.to_string());
+    assert!(!own.is_some_and(|address| reaches(&address)));
 }
 
 #[test]

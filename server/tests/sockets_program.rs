@@ -3,12 +3,13 @@
 mod loopback;
 
 use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::process::Output;
 
-use loopback::{DEADLINE, Server, command, expect};
+use loopback::{Client, DEADLINE, Server, command, expect, free_port};
 
 /// A path of its own for one test.
 fn path(name: &str) -> PathBuf {
@@ -190,6 +191,64 @@ fn a_second_sigterm_does_not_end_it_before_its_replies_are_read() {
     server.signal("TERM");
     assert_eq!(client.rest().len(), 20_000_002);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn connections_in_the_accept_queue_are_answered_before_the_end() {
+    let mut server = Server::start(&[]);
+    server.signal("STOP");
+    let mut queued: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut queued {
+        client.send("PING\r\nINCR n\r\n");
+    }
+    server.signal("TERM");
+    server.signal("CONT");
+    let mut numbers: Vec<_> = queued
+        .iter_mut()
+        .map(|client| client.rest().len())
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [vec![11; 9], vec![12; 11]].concat());
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn config_set_moves_the_listening_sockets_and_keeps_the_connections() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    let refuses = |port| TcpStream::connect(("127.0.0.1", port)).is_err();
+    let (next, taken) = (
+        free_port(),
+        TcpListener::bind("127.0.0.1:0").expect("a free port"),
+    );
+    client.ask(&format!("CONFIG SET port {next}\r\n"), "+OK\r\n");
+    loopback::eventually("the old port is closed", || refuses(server.port));
+    let mut other = Client::connect(next);
+    other.ask("PING\r\n", "+PONG\r\n");
+    let taken = taken.local_addr().expect("its address").port();
+    client.ask(
+        &format!("CONFIG SET maxclients 77 port {taken}\r\n"),
+        "-ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. \
+         Check server logs.\r\n",
+    );
+    client.ask(
+        "CONFIG SET bind 203.0.113.1\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.\r\n",
+    );
+    // Nothing of what failed has changed.
+    client.ask(
+        "CONFIG GET maxclients\r\n",
+        "*2\r\n$10\r\nmaxclients\r\n$5\r\n10000\r\n",
+    );
+    Client::connect(next).ask("PING\r\n", "+PONG\r\n");
+    client.ask("CONFIG SET bind 127.0.0.2\r\n", "+OK\r\n");
+    loopback::eventually("the old address is closed", || refuses(next));
+    assert!(TcpStream::connect(("127.0.0.2", next)).is_ok());
+    client.ask("CONFIG SET bind 127.0.0.1 port 0\r\n", "+OK\r\n");
+    loopback::eventually("nobody listens", || refuses(next));
+    client.ask(&format!("CONFIG SET port {}\r\n", server.port), "+OK\r\n");
+    server.connect().ask("PING\r\n", "+PONG\r\n");
+    other.ask("PING\r\n", "+PONG\r\n");
 }
 
 #[test]

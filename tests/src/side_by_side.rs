@@ -271,7 +271,9 @@ impl Pair {
             client
         };
         let name = name(call);
-        self.uncounted |= may_change_uncounted(call);
+        // Whether a key whose time is over is still there to be counted is each server's own business.
+        let flushes = name.starts_with("flush") || name == "exec";
+        self.uncounted |= may_change_uncounted(call) || flushes && self.keeps_expired();
         let id = self.ours[client];
         let queueing = (self.engine.state().clients.get(id))
             .is_some_and(|client| client.transaction.is_some());
@@ -294,7 +296,8 @@ impl Pair {
         if is_scan(&name) && !queueing {
             return self.scan(client, call, &name);
         }
-        if name.starts_with("sort") && self.real_type(client, call) == "+zset" {
+        // What a queued call will find is not known yet.
+        if name.starts_with("sort") && (queueing || self.real_type(client, call) == "+zset") {
             self.rebuilt.insert("+zset");
         }
         let population =
@@ -644,6 +647,14 @@ impl Pair {
             }
         }
         self.compare_changes()
+    }
+
+    fn keeps_expired(&mut self) -> bool {
+        let now = now(self.started);
+        (0..DATABASES).any(|index| {
+            let db = self.engine.keyspace().database(index, now);
+            db.len() > db.iter().count()
+        })
     }
 
     /// Compares by how much the counter of changes since the last save has risen.

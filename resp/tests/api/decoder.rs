@@ -133,6 +133,7 @@ fn limits_change_on_a_live_connection() {
         ..Limits::client()
     };
     let mut decoder = Decoder::new(narrow);
+    assert_eq!(decoder.limits(), &narrow);
     assert_eq!(decoder.decode(b"$2\r\nab\r\n").unwrap().len(), 1);
     decoder.set_limits(Limits::client());
     assert_eq!(decoder.limits(), &Limits::client());

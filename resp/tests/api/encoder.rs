@@ -145,6 +145,16 @@ fn requests_and_their_length() {
             assert!(output.starts_with(format!("*{count}\r\n${len}\r\n").as_bytes()));
         }
     }
+    for len in 0..=120 {
+        let text = "x".repeat(len);
+        let wire = format!("*2\r\n$1\r\na\r\n${len}\r\n{text}\r\n");
+        writes(|e| e.request(&["a", &text[..]]), &wire, &wire);
+        writes(
+            |e| e.array(len),
+            &format!("*{len}\r\n"),
+            &format!("*{len}\r\n"),
+        );
+    }
 }
 
 #[test]

@@ -582,6 +582,19 @@ fn equal_whatever_the_spelling() {
         ("$?\r\n;1\r\na\r\n;1\r\nb\r\n;0\r\n", "$2\r\nab\r\n"),
         ("*1\r\n:1\r\n", "*?\r\n:1\r\n.\r\n"),
         ("~0\r\n", "~?\r\n.\r\n"),
+        // As many elements as it takes to tell the bytes behind the header apart.
+        (
+            "*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n",
+            "*4\r\n:+1\r\n:2\r\n:3\r\n:4\r\n",
+        ),
+        (
+            "~4\r\n:1\r\n:2\r\n:3\r\n:4\r\n",
+            "~4\r\n:+1\r\n:2\r\n:3\r\n:4\r\n",
+        ),
+        (
+            "%4\r\n:1\r\n_\r\n:2\r\n_\r\n:3\r\n_\r\n:4\r\n_\r\n",
+            "%4\r\n:+1\r\n_\r\n:2\r\n_\r\n:3\r\n_\r\n:4\r\n_\r\n",
+        ),
         (
             "%1\r\n:1\r\n*1\r\n:2\r\n",
             "%?\r\n:1\r\n*?\r\n:2\r\n.\r\n.\r\n",
@@ -662,6 +675,7 @@ fn a_part_is_shared_or_copied() {
     assert_eq!(scalar.share(array.as_ref()), None);
     assert_eq!(shared.share(frames[2].as_ref()), None);
     assert_eq!(shared.share(array.as_ref()), None);
+    assert_eq!(array.share(frames[2].as_ref()), None);
     assert_eq!(Frame::from(vec![1, 2]).share(inner), None);
 
     let bytes = array.share_bytes(&text.as_bytes().unwrap()).unwrap();

@@ -530,6 +530,19 @@ fn lengths_beyond_every_integer() {
         ..Limits::client()
     };
     fails_within(unbounded, "$9223372036854775807\r\n", Kind::FrameTooLong, 0);
+    // A count that 32 bits can't hold is never cut down to one that they can.
+    let countless = Limits {
+        frame_elements: usize::MAX,
+        ..unbounded
+    };
+    for header in ["*4294967297", "%2147483649", "~4294967296", ">2147483648"] {
+        fails_within(
+            countless,
+            format!("{header}\r\n"),
+            Kind::FrameTooManyElements,
+            0,
+        );
+    }
     fails_within(
         unbounded,
         "%9223372036854775807\r\n",

@@ -130,6 +130,20 @@ fn elements_of_the_whole_frame() {
         ..Limits::client()
     };
     fails_within(none, "_\r\n", Kind::FrameTooManyElements, 0);
+    fails_within(none, "+OK\r\n", Kind::FrameTooManyElements, 0);
+    // An attribute's value counts once, with what holds it.
+    let three = Limits {
+        frame_elements: 3,
+        ..Limits::client()
+    };
+    frames_within(
+        three,
+        "|1\r\n_\r\n_\r\n_\r\n*2\r\n|0\r\n_\r\n_\r\n",
+        &[
+            "attribute {null: null} null",
+            "array [attribute {} null, null]",
+        ],
+    );
 }
 
 #[test]

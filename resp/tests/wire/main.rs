@@ -4,6 +4,7 @@
 
 mod frames;
 mod limits;
+mod lines;
 mod requests;
 
 use resp::{Decoder, ErrorKind, ErrorKind as Kind, Limits, RequestDecoder};

@@ -9,6 +9,10 @@ fn multibulk() {
         &[r#"["GET", "k"]"#, r#"["PING"]"#],
     );
     request(
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$2\r\nkk\r\n$1\r\nv\r\nPING\r\n",
+        &[r#"["GET", "k"]"#, r#"["SET", "kk", "v"]"#, r#"["PING"]"#],
+    );
+    request(
         b"*3\r\n$0\r\n\r\n$2\r\n\r\n\r\n$1\r\n\xff\r\n",
         &[r#"["", "\r\n", "\xff"]"#],
     );

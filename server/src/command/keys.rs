@@ -1,6 +1,6 @@
 //! Where a command's keys are.
 
-use crate::args::parse_i64;
+use crate::args::atoi;
 
 /// Where keys stand among the arguments, the name being argument 0.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +55,8 @@ impl Place {
                     .then(|| (first..=last).step_by(step.max(1)).collect())
             }
             Self::Counted { position } => {
-                let count = parse_i64(args.get(position)?).filter(|count| *count > 0)?;
-                let last = position.checked_add(usize::try_from(count).ok()?)?;
+                let count = atoi(args.get(position)?);
+                let last = position + usize::try_from(count).ok().filter(|count| *count > 0)?;
                 (last < args.len()).then(|| (position + 1..=last).collect())
             }
             Self::Keyword {

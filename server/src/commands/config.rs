@@ -82,14 +82,42 @@ fn set(call: &mut Call<'_>) -> Outcome {
     let mut changed = call.state.config.clone();
     for (name, value) in pairs() {
         changed
-            .set_live(name, value)
+            .set(name, value)
             .map_err(|error| Fault::config_failed(&error.name, &error.reason))?;
     }
+    listen_anew(call, &changed)?;
     call.state.config = changed;
     call.state.apply_config(call.db.keyspace());
     call.reply.ok();
     Ok(())
 }
+
+/// Moves the listening sockets where a changed parameter says so; refused where nobody listens for this engine.
+fn listen_anew(call: &mut Call<'_>, changed: &Config) -> Outcome {
+    let config = &call.state.config;
+    let moved = PLACES
+        .iter()
+        .find(|(name, _)| config.value(name) != changed.value(name));
+    let Some((name, reason)) = moved else {
+        return Ok(());
+    };
+    let listen = call.state.host.listen.as_ref();
+    let followed = listen.map_or(Err(String::new()), |listen| listen.0(changed));
+    followed.map_err(|error| {
+        tracing::warn!("{error}");
+        Fault::config_failed(name, reason)
+    })
+}
+
+/// Parameters that say where to listen, with what is answered where that is impossible.
+const PLACES: [(&str, &str); 3] = [
+    ("port", "Unable to listen on this port. Check server logs."),
+    (
+        "tls-port",
+        "Unable to listen on this port. Check server logs.",
+    ),
+    ("bind", "Failed to bind to specified addresses."),
+];
 
 fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.state.stats.reset();

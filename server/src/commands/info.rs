@@ -465,8 +465,8 @@ fn commandstats(text: &mut Text, facts: &Facts<'_>) {
             format_args!(
                 "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
                 stats.calls,
-                stats.usec,
-                stats.usec as f64 / stats.calls.max(1) as f64,
+                stats.nsec / 1000,
+                stats.nsec as f64 / 1000.0 / stats.calls.max(1) as f64,
                 stats.rejected,
                 stats.failed
             ),

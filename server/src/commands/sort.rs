@@ -332,10 +332,13 @@ fn elements(
     })
 }
 
-/// A weight as `strtod` reads it: blanks may stand in front, and nothing is zero.
+/// A weight as `strtod` reads it: up to a zero byte, blanks may stand in front, and nothing is zero. What is closer to zero
+/// than a double of full precision is refused with what is too large.
 fn number(text: &[u8]) -> Result<f64, Fault> {
-    match text.trim_ascii_start() {
-        [] if text.is_empty() => Ok(0.0),
-        text => float::parse(text).ok_or(Fault::NOT_A_WEIGHT),
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Ok(0.0);
     }
+    let weight = float::parse(text.trim_ascii_start()).filter(|weight| !weight.is_subnormal());
+    weight.ok_or(Fault::NOT_A_WEIGHT)
 }

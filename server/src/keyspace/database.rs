@@ -136,11 +136,7 @@ impl Database<'_> {
         let (slot, id) = slots.id_of(key)?;
         let (_, entry) = slots.at(slot, id)?;
         if entry.expires_at <= self.now.unix_ms() {
-            self.keyspace.seen_expired.borrow_mut().push((
-                self.index,
-                Blob::from(key),
-                self.now.unix_ms(),
-            ));
+            self.note_expired(key);
             return None;
         }
         Some(entry)
@@ -349,13 +345,19 @@ impl Database<'_> {
                 at = at.wrapping_sub(if here.is_none() { table.len() } else { 0 });
                 here
             });
-            if let Some((key, entry)) = found
-                && entry.expires_at > self.now.unix_ms()
-            {
+            let (key, entry) = found?;
+            if entry.expires_at > self.now.unix_ms() {
                 return Some(key.clone());
             }
+            self.note_expired(key);
         }
         None
+    }
+
+    /// Has an expired key removed when the command is over.
+    fn note_expired(&self, key: &[u8]) {
+        let seen = (self.index, Blob::from(key), self.now.unix_ms());
+        self.keyspace.seen_expired.borrow_mut().push(seen);
     }
 
     fn slots(&self) -> &Slots {

@@ -3,6 +3,7 @@
 //!
 //! A binary of its own with one test, so that nothing else allocates meanwhile.
 
+#![cfg(feature = "alloc")]
 // A global allocator can't be had without: each call goes to the system's, with the size counted.
 #![allow(unsafe_code)]
 
@@ -58,6 +59,13 @@ fn peak(work: impl FnOnce()) -> usize {
     PEAK.load(Ordering::Relaxed) - before
 }
 
+/// The bytes that `work` leaves in use.
+fn kept<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    let before = IN_USE.load(Ordering::Relaxed);
+    let kept = work();
+    (IN_USE.load(Ordering::Relaxed) - before, kept)
+}
+
 /// The allocations that `work` makes.
 fn allocations(work: impl FnOnce()) -> usize {
     let before = CALLS.load(Ordering::Relaxed);
@@ -80,6 +88,7 @@ fn memory_follows_what_was_received_and_not_what_was_announced() {
     frames_allocate_nothing_once_under_way();
     requests_allocate_nothing_once_under_way();
     encoding_allocates_nothing_but_its_output();
+    what_a_burst_took_is_given_back();
 }
 
 fn hostile_frames() {
@@ -287,4 +296,36 @@ fn encoding_allocates_nothing_but_its_output() {
         assert_eq!(segments.len(), large.len() + 12);
     });
     assert!(peak < 1024, "{peak}");
+}
+
+/// What a decoder keeps for its next frames or requests, in elements, arguments, or bytes of inline arguments.
+const KEPT: usize = 64 << 10;
+
+fn what_a_burst_took_is_given_back() {
+    let many = ":1\r\n".repeat(4 * KEPT);
+    let (bytes, _decoder) = kept(|| {
+        let mut decoder = Decoder::new(Limits::client());
+        assert_eq!(decoder.decode(many.as_bytes()).unwrap().len(), 4 * KEPT);
+        assert!(decoder.decode(b"").unwrap().is_empty());
+        decoder
+    });
+    assert!(
+        (16 * KEPT..=16 * KEPT + CONSTANT).contains(&bytes),
+        "{bytes}"
+    );
+
+    let many = "*1\r\n$1\r\na\r\nb\n".repeat(2 * KEPT);
+    let (bytes, _decoder) = kept(|| {
+        let mut decoder = RequestDecoder::new(Limits::server());
+        for _ in 0..3 {
+            assert_eq!(decoder.decode(many.as_bytes()).unwrap().len(), 4 * KEPT);
+        }
+        assert!(decoder.decode(b"").unwrap().is_empty());
+        decoder
+    });
+    // 8 bytes for each span, as many for each request's end, and the words.
+    assert!(
+        (16 * KEPT..=17 * KEPT + CONSTANT).contains(&bytes),
+        "{bytes}"
+    );
 }
