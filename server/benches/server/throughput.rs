@@ -57,7 +57,7 @@ const WORKLOADS: &[Workload] = &[
         16,
         300_000,
         0.5,
-        &["ZADD", "zset", "0", "element:__rand_int__"],
+        &["ZADD", "zset", "__rand_int__", "element:__rand_int__"],
     ),
     workload(
         "LRANGE of 100",
