@@ -34,6 +34,22 @@ fn one_frame_at_a_time() {
     assert_eq!(second.wire(), b"_\r\n");
     assert!(decoder.decode_one(&bytes[11..]).unwrap().is_none());
     assert_eq!(decoder.offset(), 11);
+    // Those that come by the million, too.
+    decoder.reset();
+    let bytes = b"+OK\r\n+OK\r\n:1\r\n:2\r\n$1\r\na\r\n";
+    let mut at = 0;
+    for text in [
+        r#"simple "OK""#,
+        r#"simple "OK""#,
+        "integer 1",
+        "integer 2",
+        r#"bulk "a""#,
+    ] {
+        let frame = decoder.decode_one(&bytes[at..]).unwrap().unwrap();
+        assert_eq!(frame.to_string(), text);
+        at += frame.wire().len();
+        assert_eq!(decoder.offset(), at as u64);
+    }
 }
 
 #[test]

@@ -44,6 +44,19 @@ fn a_bare_break_is_told_as_soon_as_it_is_one() {
 }
 
 #[test]
+fn a_long_payload_is_no_line() {
+    let payload = "x".repeat(100);
+    for before in ["", "*1\r\n"] {
+        let wire = format!("{before}$100\r\n{payload}yz");
+        for pieces in cuts(wire.as_bytes()) {
+            let (_, _, error) = decode(pieces, Limits::client());
+            let at = wire.len() as u64 - 2;
+            assert_eq!(error, Some((Kind::MissingTerminator, at)));
+        }
+    }
+}
+
+#[test]
 fn a_line_or_a_frame_is_refused_as_soon_as_it_is_too_long() {
     let line = |length| format!("+{}", "x".repeat(length));
     let short_lines = Limits {
@@ -76,10 +89,10 @@ fn a_line_or_a_frame_is_refused_as_soon_as_it_is_too_long() {
 /// A line that was searched again from its start with each byte would take minutes.
 #[test]
 fn a_line_of_a_mebibyte_byte_by_byte() {
-    for before in ["", "*1\r\n"] {
+    for (before, first) in [("", 1), ("", 100), ("*1\r\n", 1), ("*1\r\n", 100)] {
         let wire = format!("{before}+{}\r\n", "x".repeat(1 << 20));
         let mut decoder = Decoder::new(Limits::client());
-        for end in 1..wire.len() {
+        for end in first..wire.len() {
             assert!(decoder.decode(&wire.as_bytes()[..end]).unwrap().is_empty());
         }
         assert_eq!(decoder.decode(wire.as_bytes()).unwrap().len(), 1);
