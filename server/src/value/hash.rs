@@ -95,6 +95,10 @@ impl Hash {
                 let found = pack.find(Entry::from(field), 0, 2);
                 if let Some(position) = found {
                     pack.replace(pack.next(position), Entry::from(value));
+                    // The limit may have been lowered meanwhile.
+                    if pack.len() / 2 > limits.hash_max_listpack_entries {
+                        self.unpack();
+                    }
                     return false;
                 }
                 if pack.len() / 2 < limits.hash_max_listpack_entries {
@@ -103,19 +107,23 @@ impl Hash {
                     return true;
                 }
             }
-            let mut fields = Fields {
-                table: Table::new(),
-                values_bytes: 0,
-            };
-            for (field, value) in self.iter() {
-                fields.insert(&field, value.to_blob());
-            }
-            self.0 = Form::Table(Box::new(fields));
+            self.unpack();
         }
         match &mut self.0 {
             Form::Table(fields) => fields.insert(field, Blob::from(value)),
             Form::Packed(_) => false,
         }
+    }
+
+    fn unpack(&mut self) {
+        let mut fields = Fields {
+            table: Table::new(),
+            values_bytes: 0,
+        };
+        for (field, value) in self.iter() {
+            fields.insert(&field, value.to_blob());
+        }
+        self.0 = Form::Table(Box::new(fields));
     }
 
     /// Removes a field; whether it was there. O(1) once large.
