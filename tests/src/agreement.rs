@@ -79,6 +79,9 @@ pub fn left_out(call: &Call) -> Option<&'static str> {
         {
             "which members COUNT leaves out is not always defined, and they are stored"
         }
+        "sort" if has("by") && has("alpha") && has("store") => {
+            "elements whose weights are alike stay in the order of their set, and are stored"
+        }
         "sort" | "sort_ro" if has("limit") && is_unsorted(call) => {
             "the order of a set is not defined, and LIMIT takes a part of it"
         }
