@@ -10,13 +10,13 @@ use crate::time::Now;
 /// What an empty server takes of the heap, measured once: tables, threads and their runtimes.
 pub(crate) const STARTUP_BYTES: usize = 512 * 1024;
 
-/// Calls that share a reading of the clock at most …
+/// Calls that share a reading of the clock, at most.
 const STRIDE_CALLS: usize = 16;
 
-/// … their arguments, the name included …
+/// Arguments of a call that may share a reading, its name included, at most.
 const STRIDE_ARGUMENTS: usize = 8;
 
-/// … and the bytes of a reply that is not measured at once.
+/// Bytes of a reply behind which the clock is read at once.
 const STRIDE_REPLY_BYTES: usize = 4096;
 
 /// What calls that are quick by nature don't take together, in microseconds, unless one of them was not.
