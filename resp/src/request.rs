@@ -207,12 +207,15 @@ impl RequestDecoder {
 
     /// Finds whole requests up to one that is not.
     fn requests(&mut self, buffer: &[u8]) -> Result<(), Stop> {
+        // As a rule the bound on a request is beyond the buffer's end, and that is asked once.
+        let within = buffer.len() <= self.request_bytes().min(u32::MAX as usize);
         loop {
-            let bound = self
-                .request_at
-                .saturating_add(self.request_bytes())
-                .min(u32::MAX as usize);
-            let input = &buffer[..buffer.len().min(bound)];
+            let input = if within {
+                buffer
+            } else {
+                let bound = self.request_at.saturating_add(self.request_bytes());
+                &buffer[..buffer.len().min(bound).min(u32::MAX as usize)]
+            };
             let mut rest = &input[self.at.min(input.len())..];
             if self.left == 0 {
                 let first = match rest.first() {

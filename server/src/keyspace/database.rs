@@ -307,6 +307,8 @@ impl Database<'_> {
                 visited += 1;
                 if entry.expires_at > now_ms {
                     visit(key, entry);
+                } else {
+                    self.note_expired(key);
                 }
             });
             if inner == 0 {
