@@ -365,9 +365,8 @@ struct Stop {
 #[inline(always)]
 fn multibulk<'a>(input: &'a [u8], scanned: usize, limits: &Limits) -> Parsed<'a, usize> {
     match preceded(tag("*"), short).parse(input) {
-        Ok((rest, count)) if count <= limits.elements && i32::try_from(count).is_ok() => {
-            Ok((rest, count))
-        }
+        // Nine digits are within the 32 bits that a count may have.
+        Ok((rest, count)) if count <= limits.elements => Ok((rest, count)),
         _ => unusual_multibulk(input, scanned, limits),
     }
 }
