@@ -40,7 +40,8 @@ fn the_engine_answers_as_a_real_redis() {
         say("NOT COMPARED: no redis-server on PATH");
         return;
     };
-    let server = ServerProcess::start(&program, &[]).expect("redis-server starts");
+    let debug = ("enable-debug-command".to_owned(), "local".to_owned());
+    let server = ServerProcess::start(&program, &[debug]).expect("redis-server starts");
     let mut run = Run {
         address: server.address(),
         seed: variable("SEED").unwrap_or(1),

@@ -30,8 +30,12 @@ const DATABASES: usize = 3;
 /// How long after its setting a short expiry is surely not over yet, on a machine that is not too busy.
 const SURELY_BEFORE: Duration = Duration::from_millis(SHORT_EXPIRY_MS - 30);
 
-/// How long after its setting a short expiry is over, and the real server's background cycle has passed.
-const SURELY_AFTER: Duration = Duration::from_millis(SHORT_EXPIRY_MS + 230);
+/// How long after the first setting of a short expiry every one is over, as none is set after [`SURELY_BEFORE`].
+const SURELY_AFTER: Duration =
+    Duration::from_millis(SURELY_BEFORE.as_millis() as u64 + SHORT_EXPIRY_MS + 30);
+
+/// Stands for the call where time has passed.
+const TIME: &[u8] = b"(time)";
 
 /// Thresholds so small that a few elements outgrow them.
 const SMALL_THRESHOLDS: &[(&str, &str, &str)] = &[
@@ -160,6 +164,8 @@ impl Pair {
         let mut config = Config::default();
         let mut real_control = Connection::open(address, 2)?;
         command(&mut real_control, &["FLUSHALL"])?;
+        // Its cycle would remove a key whose time is over between any two steps; so a key goes when a call comes across it.
+        command(&mut real_control, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"])?;
         let thresholds = SMALL_THRESHOLDS.iter().map(|(name, small, usual)| {
             (
                 *name,
@@ -256,7 +262,10 @@ impl Pair {
         sleep(SURELY_AFTER.saturating_sub(since.elapsed()));
         let now = now(self.started);
         self.engine.tick(now);
-        self.compare_others(&vec![b"(time)".to_vec()])
+        for db in 0..DATABASES {
+            self.look(db, &scan_of_everything());
+        }
+        self.compare_others(&vec![TIME.to_vec()])
     }
 
     fn call(&mut self, client: usize, call: &Call) -> Compared {
@@ -271,17 +280,16 @@ impl Pair {
             client
         };
         let name = name(call);
-        // Whether a key whose time is over is still there to be counted is each server's own business.
-        let flushes = name.starts_with("flush") || name == "exec";
-        self.uncounted |= may_change_uncounted(call) || flushes && self.keeps_expired();
+        self.uncounted |= may_change_uncounted(call);
         let id = self.ours[client];
         let queueing = (self.engine.state().clients.get(id))
             .is_some_and(|client| client.transaction.is_some());
-        // In a transaction the sets can't be made alike again, and confirmations are pushes inside of EXEC's array.
+        // In a transaction the sets can't be made alike again, nor expired keys removed before chance meets them, and
+        // confirmations are pushes inside of EXEC's array.
         // Redis 7.0 puts messages to a subscriber inside of that array too; a RESP2 subscriber can't call EXEC.
         let client_state = self.engine.state().clients.get(id);
         let untold = queueing
-            && (name == "spop"
+            && (name == "spop" || meets_expired_keys_by_chance(&name)
                 || name.ends_with("subscribe")
                 || client_state.is_some_and(|client| client.subscriptions.is_any()))
             || name == "object|encoding" && !self.rebuilt.is_empty()
@@ -294,6 +302,11 @@ impl Pair {
         }
         if self.short_since.is_none() && call.contains(&SHORT_EXPIRY_MS.to_string().into_bytes()) {
             self.short_since = Some(Instant::now());
+        }
+        if meets_expired_keys_by_chance(&name) {
+            let db = self.db_of(client);
+            self.look(db, &scan_of_everything());
+            self.compare_others(call)?;
         }
         if is_scan(&name) && !queueing {
             return self.scan(client, call, &name);
@@ -321,14 +334,14 @@ impl Pair {
         if !by_lex || !name.starts_with('z') {
             return false;
         }
-        self.select_like(client);
+        let db = self.db_of(client);
         call.iter().skip(1).take(2).any(|key| {
             let question =
                 ["ZRANGE", "", "0", "-1", "WITHSCORES"].map(|word| word.as_bytes().to_vec());
             let mut question = question.to_vec();
             question[1].clone_from(key);
-            match self.real_control.call(&question) {
-                Ok(Value::Array(elements)) => {
+            match self.look(db, &question) {
+                Some(Value::Array(elements)) => {
                     let mut scores = elements.chunks(2).filter_map(|pair| pair.get(1));
                     let first = scores.next();
                     scores.any(|score| Some(score) != first)
@@ -443,24 +456,21 @@ impl Pair {
                 ours[client] = decoded(&out);
             }
         }
+        let is_wait = call.first().is_some_and(|name| name == TIME);
         let busy = ours.iter().any(|replies| !replies.is_empty());
         if busy {
             self.barrier();
         }
-        for (client, mut ours) in ours.into_iter().enumerate() {
+        for (client, ours) in ours.into_iter().enumerate() {
             let mut real = Vec::new();
             while let Ok(Some(reply)) = self.real[client].read_arrived() {
                 real.push(reply);
             }
-            if client == OBSERVER {
-                // When an expired key is noticed is up to each server.
-                ours.retain(|event| !is_expiry(event));
-                real.retain(|event| !is_expiry(event));
-            }
             let ((ours_direct, sent), (real_direct, really)) = (parted(&ours), parted(&real));
-            // The observer has one pattern, so that its events are in order.
+            // The observer has one pattern, so that its events are in order, but for those of keys that expired meanwhile.
+            let in_order = client == OBSERVER && !is_wait;
             let alike = ours == real
-                || (client != OBSERVER
+                || (!in_order
                     && ours_direct == real_direct
                     && any_order(&sent) == any_order(&really));
             if !alike {
@@ -566,9 +576,9 @@ impl Pair {
             question.push(key);
         }
         question.extend(rest.iter().map(|word| word.as_bytes().to_vec()));
+        let db = self.db_of(client);
         let mut leaves = Vec::new();
-        self.select_like(client);
-        if let Ok(reply) = self.real_control.call(&question) {
+        if let Some(reply) = self.look(db, &question) {
             collect_leaves(&reply, &mut leaves);
         }
         leaves
@@ -576,19 +586,27 @@ impl Pair {
 
     /// The type of what a call's first key holds, as TYPE answers it.
     fn real_type(&mut self, client: usize, call: &Call) -> String {
-        self.select_like(client);
+        let db = self.db_of(client);
         let key = call.get(1).cloned().unwrap_or_default();
-        let reply = self.real_control.call(&[b"TYPE".to_vec(), key]);
+        let reply = self.look(db, &vec![b"TYPE".to_vec(), key]);
         reply.as_ref().map(notation).unwrap_or_default()
     }
 
-    /// Puts the real control connection into a client's database.
-    fn select_like(&mut self, client: usize) {
+    /// The database that a client has selected.
+    fn db_of(&mut self, client: usize) -> usize {
         let id = self.ours[client];
-        let db = (self.engine.state().clients.get(id)).map_or(0, |client| client.db);
-        let _ = self
-            .real_control
-            .call(&[b"SELECT".to_vec(), db.to_string().into_bytes()]);
+        (self.engine.state().clients.get(id)).map_or(0, |client| client.db)
+    }
+
+    /// What the real server answers to a question about a database; the engine is asked too, because a question may come
+    /// across an expired key, which is removed then.
+    fn look(&mut self, db: usize, question: &Call) -> Option<Value> {
+        let select = vec![b"SELECT".to_vec(), db.to_string().into_bytes()];
+        for call in [&select, question] {
+            self.run(self.our_control, call);
+        }
+        self.real_control.call(&select).ok()?;
+        self.real_control.call(question).ok()
     }
 
     /// After SPOP: the real server's set is made to hold what the engine's holds.
@@ -605,7 +623,11 @@ impl Pair {
         if ours == real {
             return;
         }
-        self.select_like(client);
+        let select = [
+            b"SELECT".to_vec(),
+            self.db_of(client).to_string().into_bytes(),
+        ];
+        let _ = self.real_control.call(&select);
         // Added first, so that the set is never empty in between.
         for (name, members) in [
             ("SADD", real.difference(&ours)),
@@ -649,14 +671,6 @@ impl Pair {
             }
         }
         self.compare_changes()
-    }
-
-    fn keeps_expired(&mut self) -> bool {
-        let now = now(self.started);
-        (0..DATABASES).any(|index| {
-            let db = self.engine.keyspace().database(index, now);
-            db.len() > db.iter().count()
-        })
     }
 
     /// Compares by how much the counter of changes since the last save has risen.
@@ -738,6 +752,12 @@ impl Pair {
 /// The replies, and the messages among them.
 fn parted(values: &[Value]) -> (Vec<Value>, Vec<Value>) {
     values.iter().cloned().partition(|value| !is_message(value))
+}
+
+/// Whether the call removes expired keys that it comes across, where others in their place would do: RANDOMKEY those that
+/// it draws, SCAN those that MATCH lets pass (ours: all).
+fn meets_expired_keys_by_chance(name: &str) -> bool {
+    matches!(name, "randomkey" | "scan")
 }
 
 fn is_message(value: &Value) -> bool {
@@ -822,12 +842,11 @@ fn meets_key_events(pattern: &[u8]) -> bool {
     !pattern.first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
-/// Whether a published keyspace event tells of an expired key.
-fn is_expiry(event: &Value) -> bool {
-    let texts = texts(event);
-    let is_event =
-        |text: Option<&Vec<u8>>, ending: &[u8]| text.is_some_and(|text| text.ends_with(ending));
-    is_event(texts.get(2), b":expired") || texts.last().is_some_and(|text| text == b"expired")
+/// One step of SCAN that comes across every key of a database, and so removes the expired ones.
+fn scan_of_everything() -> Call {
+    ["SCAN", "0", "COUNT", "100000"]
+        .map(|word| word.as_bytes().to_vec())
+        .to_vec()
 }
 
 fn unblock(id: Vec<u8>) -> Call {
