@@ -151,6 +151,16 @@ impl Changes {
         }
     }
 
+    /// Whether there is anything that others are to be told.
+    #[inline]
+    pub fn concern_others(&self) -> bool {
+        self.all_ready
+            | self.all_invalidated
+            | !self.ready.is_empty()
+            | !self.events.is_empty()
+            | !self.invalidated.is_empty()
+    }
+
     /// Notes that `key` now holds something that a blocked client may want: whoever waits for it does so because it held
     /// nothing of that kind, so this is said when it begins to, not at every change.
     pub fn became_ready(&mut self, db: usize, key: &[u8]) {

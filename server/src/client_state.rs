@@ -175,6 +175,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether any command is open to the client, and runs at once.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.authenticated && self.transaction.is_none() && !self.subscriptions.is_any()
+    }
+
     /// Whether the client is a RESP2 subscriber, to which only a few commands are open.
     pub fn is_subscriber_only(&self) -> bool {
         self.protocol == Protocol::Resp2 && self.subscriptions.is_any()

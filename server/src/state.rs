@@ -75,7 +75,9 @@ pub struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Stride {
     pub(crate) begun_us: u64,
-    pub(crate) calls: Vec<CommandId>,
+    pub(crate) calls: u32,
+    /// What they called, with how many calls in a row.
+    pub(crate) runs: Vec<(CommandId, u32)>,
 }
 
 /// CLIENT PAUSE.
@@ -245,7 +247,7 @@ impl State {
         let command = self.clients.get(id).and_then(|client| client.last_command);
         if let Some(command) = command {
             self.stats.called(command, fault);
-            self.stats.took(command, 0, self.config.latency_tracking);
+            self.stats.took(command, 0, 1, self.config.latency_tracking);
         }
         self.deliver(id, |reply| match fault {
             Some(fault) => reply.error(fault),

@@ -1,11 +1,12 @@
 //! What commands see of one database.
 
 use std::cell::Cell;
+use std::ptr;
 
 use bytes::Bytes;
 
 use super::slots::{SLOT_BITS, SLOTS, Slots};
-use super::{EXPIRY_BYTES, Expiry, Keyspace, Touched};
+use super::{Ahead, EXPIRY_BYTES, Expiry, Keyspace, Touched};
 use crate::access::AccessClock;
 use crate::changes::Class;
 use crate::entry::{Entry, LATEST, NEVER, Value};
@@ -24,6 +25,8 @@ pub struct Database<'a> {
     pub(super) keyspace: &'a mut Keyspace,
     pub(super) index: usize,
     pub(super) now: Now,
+    /// Keys of the call that runs, hashed before.
+    pub(super) known: &'a [Ahead<'a>],
 }
 
 macro_rules! typed_lookups {
@@ -64,6 +67,14 @@ macro_rules! typed_lookups {
             }
         }
     )*};
+}
+
+impl<'a> Database<'a> {
+    /// The same view for a call some of whose keys are hashed already.
+    #[must_use]
+    pub(crate) fn knowing(self, known: &'a [Ahead<'a>]) -> Self {
+        Self { known, ..self }
+    }
 }
 
 impl Database<'_> {
@@ -132,9 +143,7 @@ impl Database<'_> {
 
     /// What `key` holds; counts as nothing (TYPE, OBJECT, TTL). O(1).
     pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
-        let slots = self.slots();
-        let (slot, id) = slots.id_of(key)?;
-        let (_, entry) = slots.at(slot, id)?;
+        let (.., entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.note_expired(key);
             return None;
@@ -144,9 +153,8 @@ impl Database<'_> {
 
     /// Whether `key` is still kept though its time is over.
     pub fn is_expired(&self, key: &[u8]) -> bool {
-        let slots = self.slots();
-        let entry = slots.id_of(key).and_then(|(slot, id)| slots.at(slot, id));
-        entry.is_some_and(|(_, entry)| entry.expires_at <= self.now.unix_ms())
+        let place = self.place(key);
+        place.is_some_and(|(.., entry)| entry.expires_at <= self.now.unix_ms())
     }
 
     /// Whether there is such a key.
@@ -190,7 +198,7 @@ impl Database<'_> {
                 self.touch(found.0, found.1);
                 found
             }
-            None => self.add(Blob::from(key), make(), NEVER),
+            None => self.add(key, make(), NEVER),
         };
         // Both arms name an entry that is there.
         match self.slots_mut().at_mut(slot, id) {
@@ -207,7 +215,7 @@ impl Database<'_> {
             } else {
                 NEVER
             };
-            self.add(Blob::from(key), value, at);
+            self.add(key, value, at);
             return;
         };
         self.touch(slot, id);
@@ -370,10 +378,18 @@ impl Database<'_> {
         &mut self.keyspace.databases[self.index]
     }
 
+    fn hash_of(&self, key: &[u8]) -> u64 {
+        let known = self.known.iter().find(|known| ptr::eq(known.key, key));
+        known.map_or_else(|| super::hash(key), |known| known.hash)
+    }
+
+    fn place(&self, key: &[u8]) -> Option<(u16, u32, &Entry)> {
+        self.slots().find_hashed(self.hash_of(key), key)
+    }
+
     /// The place of a live key; an expired one is removed on the way.
     fn find(&mut self, key: &[u8]) -> Option<(u16, u32)> {
-        let (slot, id) = self.slots().id_of(key)?;
-        let (_, entry) = self.slots().at(slot, id)?;
+        let (slot, id, entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.keyspace.expire_at(self.index, slot, id);
             return None;
@@ -411,18 +427,20 @@ impl Database<'_> {
         });
     }
 
-    fn add(&mut self, key: Blob, value: Value, expires_at: i64) -> (u16, u32) {
+    fn add(&mut self, key: &[u8], value: Value, expires_at: i64) -> (u16, u32) {
         if self.keyspace.changes.notify.has(Class::NEW) {
             self.keyspace
                 .changes
-                .event(self.index, Class::NEW, "new", &key);
+                .event(self.index, Class::NEW, "new", key);
         }
         if value.kind().is_awaited() {
-            self.keyspace.changes.became_ready(self.index, &key);
+            self.keyspace.changes.became_ready(self.index, key);
         }
         let access = Cell::new(AccessClock::new(self.now, self.keyspace.counting.is_some()));
+        let hash = self.hash_of(key);
         let (slot, id) = self.slots_mut().insert(
-            key,
+            hash,
+            Blob::from(key),
             Entry {
                 value,
                 expires_at,

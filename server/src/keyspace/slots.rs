@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use crate::entry::{Entry, NEVER};
-use crate::value::{Blob, Table, siphash};
+use crate::value::{Blob, Table};
 
 /// Hash tables of a database: one for each value of the hash's highest bits.
 pub(super) const SLOT_BITS: u32 = 10;
@@ -24,18 +24,23 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn place(key: &[u8]) -> (u64, u16) {
-        let hash = siphash::hash(key);
-        (hash, (hash >> (64 - SLOT_BITS)) as u16)
+    fn slot(hash: u64) -> u16 {
+        (hash >> (64 - SLOT_BITS)) as u16
+    }
+
+    /// The table where a key of that hash is.
+    pub(super) fn table(&self, hash: u64) -> Option<&Table<Entry>> {
+        self.tables.get(usize::from(Self::slot(hash)))
     }
 
     pub(super) fn id_of(&self, key: &[u8]) -> Option<(u16, u32)> {
-        let (hash, slot) = Self::place(key);
-        let id = self
-            .tables
-            .get(usize::from(slot))?
-            .id_of_hashed(hash, key)?;
+        let (slot, id, _) = self.find_hashed(super::hash(key), key)?;
         Some((slot, id))
+    }
+
+    pub(super) fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<(u16, u32, &Entry)> {
+        let (id, entry) = self.table(hash)?.find_hashed(hash, key)?;
+        Some((Self::slot(hash), id, entry))
     }
 
     pub(super) fn at(&self, slot: u16, id: u32) -> Option<(&Blob, &Entry)> {
@@ -47,11 +52,11 @@ impl Slots {
     }
 
     /// Adds a key that is known to be absent.
-    pub(super) fn insert(&mut self, key: Blob, entry: Entry) -> (u16, u32) {
+    pub(super) fn insert(&mut self, hash: u64, key: Blob, entry: Entry) -> (u16, u32) {
         if self.tables.is_empty() {
             self.tables.resize_with(SLOTS, Table::new);
         }
-        let (hash, slot) = Self::place(&key);
+        let slot = Self::slot(hash);
         let at = entry.expires_at;
         let table = &mut self.tables[usize::from(slot)];
         let bytes = table.memory_bytes();
