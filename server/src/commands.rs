@@ -104,6 +104,11 @@ pub static FAMILIES: &[Family] = &[
         commands: keys::COMMANDS,
     },
     Family {
+        group: "server",
+        category: "keyspace",
+        commands: keys::DATABASES,
+    },
+    Family {
         group: "generic",
         category: "",
         commands: sort::COMMANDS,

@@ -1,12 +1,17 @@
 //! The grammar of usage lines (`key value [NX | XX] [EX seconds | PX milliseconds]`), from which arity and the
-//! arguments of COMMAND DOCS are derived. It runs over the server's own constant text only, once, at start.
+//! arguments of COMMAND DOCS are derived. Where Redis has a name or a kind of its own for an argument, the line says so
+//! in front of it (`mode=[WRITE | ALL]`, `change=CH`, `value=integer`), and behind it the version that added it
+//! (`[GET]@6.2.0`). It runs over the server's own constant text only, once, at start.
+
+use std::iter::Peekable;
+use std::vec::IntoIter;
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while1};
 use nom::character::complete::space0;
 use nom::combinator::{map, opt};
 use nom::multi::{many1, separated_list1};
-use nom::sequence::{delimited, preceded};
+use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
 /// One argument of a usage line.
@@ -24,6 +29,8 @@ pub struct Argument {
     pub multiple: bool,
     /// Whether a repetition begins with the token again (`GET pattern [GET pattern ...]`).
     pub repeats_token: bool,
+    /// The version that added it to its command.
+    pub since: Option<String>,
     /// The parts of a block, the choices of a one-of.
     pub parts: Vec<Argument>,
 }
@@ -65,6 +72,12 @@ impl Kind {
             Self::OneOf => "oneof",
             Self::Block => "block",
         }
+    }
+
+    fn named(name: &str) -> Self {
+        let kinds = [Self::Key, Self::Integer, Self::Double];
+        let found = kinds.into_iter().find(|kind| kind.name() == name);
+        found.unwrap_or(Self::String)
     }
 
     fn of_value(name: &str) -> Self {
@@ -130,7 +143,14 @@ fn is_fixed(argument: &Argument) -> bool {
 
 /// What the text holds, before tokens are joined to the values they introduce.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Item {
+struct Item {
+    label: Option<String>,
+    what: What,
+    since: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
     Word(String),
     Ellipsis,
     Optional(Vec<Vec<Item>>),
@@ -146,19 +166,27 @@ fn items(input: &str) -> IResult<&str, Vec<Item>> {
     .parse(input)
 }
 
-/// `item = optional / group / ellipsis / word`
+/// `item = [text "="] (optional / group / ellipsis / text) ["@" text]`
 fn item(input: &str) -> IResult<&str, Item> {
-    alt((optional, group, ellipsis, word)).parse(input)
+    let label = opt(terminated(text, tag("=")));
+    let since = opt(preceded(tag("@"), text));
+    let what = alt((optional, group, ellipsis, map(text, What::Word)));
+    map((label, what, since), |(label, what, since)| Item {
+        label,
+        what,
+        since,
+    })
+    .parse(input)
 }
 
 /// `optional = "[" choices "]"`
-fn optional(input: &str) -> IResult<&str, Item> {
-    map(delimited(tag("["), choices, tag("]")), Item::Optional).parse(input)
+fn optional(input: &str) -> IResult<&str, What> {
+    map(delimited(tag("["), choices, tag("]")), What::Optional).parse(input)
 }
 
 /// `group = "<" choices ">"`
-fn group(input: &str) -> IResult<&str, Item> {
-    map(delimited(tag("<"), choices, tag(">")), Item::Group).parse(input)
+fn group(input: &str) -> IResult<&str, What> {
+    map(delimited(tag("<"), choices, tag(">")), What::Group).parse(input)
 }
 
 /// `choices = items *("|" items)`
@@ -167,14 +195,14 @@ fn choices(input: &str) -> IResult<&str, Vec<Vec<Item>>> {
 }
 
 /// `ellipsis = "..."`
-fn ellipsis(input: &str) -> IResult<&str, Item> {
-    map(tag("..."), |_| Item::Ellipsis).parse(input)
+fn ellipsis(input: &str) -> IResult<&str, What> {
+    map(tag("..."), |_| What::Ellipsis).parse(input)
 }
 
-/// `word = 1*(any byte but space and brackets)`
-fn word(input: &str) -> IResult<&str, Item> {
-    let one = take_while1(|c: char| !c.is_whitespace() && !"[]<>|".contains(c));
-    map(one, |text: &str| Item::Word(text.to_owned())).parse(input)
+/// `text = 1*(any byte but space, brackets, "=" and "@")`
+fn text(input: &str) -> IResult<&str, String> {
+    let one = take_while1(|c: char| !c.is_whitespace() && !"[]<>|=@".contains(c));
+    map(one, str::to_owned).parse(input)
 }
 
 fn is_token(word: &str) -> bool {
@@ -184,107 +212,110 @@ fn is_token(word: &str) -> bool {
 fn arguments(items: Vec<Item>) -> Vec<Argument> {
     let mut found: Vec<Argument> = Vec::new();
     let mut items = items.into_iter().peekable();
-    while let Some(item) = items.next() {
-        match item {
-            Item::Word(word) if is_token(&word) => {
-                if let Some(Item::Group(choices)) =
-                    items.next_if(|next| matches!(next, Item::Group(_)))
-                {
-                    let token = Some(word);
-                    found.push(Argument {
-                        token,
-                        ..one_of(choices)
-                    });
-                    continue;
+    while let Some(Item { label, what, since }) = items.next() {
+        let made = match what {
+            What::Word(word) if is_token(&word) => Some(introduced(word, &mut items)),
+            What::Word(word) if label.is_some() => Some(Argument {
+                kind: Kind::named(&word),
+                ..Argument::of_value(word)
+            }),
+            What::Word(word) => Some(Argument::of_value(word)),
+            What::Ellipsis => {
+                if let Some(last) = found.last_mut() {
+                    last.multiple = true;
                 }
-                let mut values = Vec::new();
-                while let Some(Item::Word(value)) =
-                    items.next_if(|next| matches!(next, Item::Word(w) if !is_token(w)))
-                {
-                    values.push(value_argument(value));
-                }
-                found.push(introduced(word, values));
+                None
             }
-            Item::Word(word) => found.push(value_argument(word)),
-            Item::Ellipsis => {}
-            Item::Optional(choices) => optional_arguments(choices, &mut found),
-            Item::Group(choices) => found.push(one_of(choices)),
+            What::Optional(choices) => optional_argument(choices, &mut found),
+            What::Group(choices) => Some(one_of(choices)),
+        };
+        if let Some(mut made) = made {
+            made.name = label.unwrap_or(made.name);
+            made.since = since.or(made.since);
+            found.push(made);
         }
     }
     found
 }
 
-fn value_argument(name: String) -> Argument {
-    let kind = Kind::of_value(&name);
-    Argument {
-        name,
-        kind,
-        token: None,
-        optional: false,
-        multiple: false,
-        repeats_token: false,
-        parts: Vec::new(),
+impl Argument {
+    fn new(name: String, kind: Kind, parts: Vec<Self>) -> Self {
+        Self {
+            name,
+            kind,
+            token: None,
+            optional: false,
+            multiple: false,
+            repeats_token: false,
+            since: None,
+            parts,
+        }
+    }
+
+    fn of_value(name: String) -> Self {
+        let kind = Kind::of_value(&name);
+        Self::new(name, kind, Vec::new())
     }
 }
 
-fn introduced(token: String, mut values: Vec<Argument>) -> Argument {
-    let name = token.to_ascii_lowercase();
-    let (name, kind, parts) = match values.pop() {
-        None => (name, Kind::PureToken, Vec::new()),
-        Some(only) if values.is_empty() => (only.name, only.kind, Vec::new()),
-        Some(last) => {
-            values.push(last);
-            (together(&values), Kind::Block, values)
-        }
+/// A token with the group or the values behind it.
+fn introduced(token: String, items: &mut Peekable<IntoIter<Item>>) -> Argument {
+    let is_group = |next: &Item| matches!(next.what, What::Group(_));
+    let is_value = |next: &Item| matches!(&next.what, What::Word(word) if !is_token(word));
+    let mut behind: Vec<Item> = items.next_if(is_group).into_iter().collect();
+    if behind.is_empty() {
+        behind.extend(std::iter::from_fn(|| items.next_if(is_value)));
+    }
+    let argument = if behind.is_empty() {
+        Argument::new(token.to_ascii_lowercase(), Kind::PureToken, Vec::new())
+    } else {
+        joined(arguments(behind))
     };
     Argument {
-        name,
-        kind,
         token: Some(token),
-        optional: false,
-        multiple: false,
-        repeats_token: false,
-        parts,
+        ..argument
     }
 }
 
-/// `[key ...]` behind `key` repeats it; anything else in brackets is an argument that may be left out.
-fn optional_arguments(mut choices: Vec<Vec<Item>>, found: &mut Vec<Argument>) {
-    let repeats = choices.len() == 1 && choices[0].last() == Some(&Item::Ellipsis);
-    if repeats {
-        let body = arguments(choices.pop().unwrap_or_default());
-        let len = body.len();
-        let tail = found.len().checked_sub(len).map(|from| &found[from..]);
-        // `WEIGHTS weight [weight ...]`: the word stands once, before the first.
-        let same = |one: &Argument, other: &Argument| {
-            let alone = len == 1 && other.token.is_none();
-            let token = one.token.clone();
-            one == other
-                || alone
-                    && *one
-                        == Argument {
-                            token,
-                            ..other.clone()
-                        }
-        };
-        if tail.is_some_and(|tail| tail.iter().zip(&body).all(|(one, other)| same(one, other))) {
-            let block = found.split_off(found.len() - len);
-            let mut repeated = joined(block);
-            repeated.repeats_token = body.iter().any(|part| part.token.is_some());
-            repeated.multiple = true;
-            found.push(repeated);
-            return;
-        }
-        let mut repeated = joined(body);
-        repeated.repeats_token = repeated.token.is_some();
-        repeated.optional = true;
+/// What stands in brackets, which may be left out. `[key ...]` behind `key` is no further argument, but repeats that one.
+fn optional_argument(mut choices: Vec<Vec<Item>>, found: &mut Vec<Argument>) -> Option<Argument> {
+    let last = choices
+        .last_mut()
+        .and_then(|choice| choice.pop_if(|item| item.what == What::Ellipsis));
+    if last.is_none() || choices.len() > 1 {
+        let mut argument = one_of(choices);
+        argument.optional = true;
+        argument.multiple |= last.is_some();
+        return Some(argument);
+    }
+    let body = arguments(choices.pop().unwrap_or_default());
+    let len = body.len();
+    let tail = found.len().checked_sub(len).map(|from| &found[from..]);
+    // `WEIGHTS weight [weight ...]`: the word stands once, before the first.
+    let same = |one: &Argument, other: &Argument| {
+        let alone = len == 1 && other.token.is_none();
+        let token = one.token.clone();
+        one == other
+            || alone
+                && *one
+                    == Argument {
+                        token,
+                        ..other.clone()
+                    }
+    };
+    if tail.is_some_and(|tail| tail.iter().zip(&body).all(|(one, other)| same(one, other))) {
+        let block = found.split_off(found.len() - len);
+        let mut repeated = joined(block);
+        repeated.repeats_token = body.iter().any(|part| part.token.is_some());
         repeated.multiple = true;
         found.push(repeated);
-        return;
+        return None;
     }
-    let mut argument = one_of(choices);
-    argument.optional = true;
-    found.push(argument);
+    let mut repeated = joined(body);
+    repeated.repeats_token = repeated.token.is_some();
+    repeated.optional = true;
+    repeated.multiple = true;
+    Some(repeated)
 }
 
 fn one_of(mut choices: Vec<Vec<Item>>) -> Argument {
@@ -295,15 +326,7 @@ fn one_of(mut choices: Vec<Vec<Item>>) -> Argument {
         .into_iter()
         .map(|choice| joined(arguments(choice)))
         .collect();
-    Argument {
-        name: choice_name(&parts),
-        kind: Kind::OneOf,
-        token: None,
-        optional: false,
-        multiple: false,
-        repeats_token: false,
-        parts,
-    }
+    Argument::new(choice_name(&parts), Kind::OneOf, parts)
 }
 
 /// The names of several arguments as one.
@@ -335,15 +358,7 @@ fn joined(mut parts: Vec<Argument>) -> Argument {
     {
         return only;
     }
-    Argument {
-        name: together(&parts),
-        kind: Kind::Block,
-        token: None,
-        optional: false,
-        multiple: false,
-        repeats_token: false,
-        parts,
-    }
+    Argument::new(together(&parts), Kind::Block, parts)
 }
 
 #[cfg(test)]
@@ -403,6 +418,35 @@ mod tests {
         assert_eq!(
             arguments.iter().map(|one| one.kind).collect::<Vec<_>>(),
             [Kind::Double, Kind::OneOf, Kind::OneOf]
+        );
+    }
+
+    #[test]
+    fn names_kinds_and_versions_stand_beside_their_arguments() {
+        let arguments = parse("how=<A | B>@1.2 change=CH [EX s@3 | value=integer]@4 <X | Y> ...")
+            .expect("a usage line");
+        let shown: Vec<_> = arguments
+            .iter()
+            .chain(&arguments[2].parts)
+            .map(|one| {
+                (
+                    one.name.as_str(),
+                    one.kind,
+                    one.since.as_deref(),
+                    one.multiple,
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("how", Kind::OneOf, Some("1.2"), false),
+                ("change", Kind::PureToken, None, false),
+                ("expiration", Kind::OneOf, Some("4"), false),
+                ("x_y", Kind::OneOf, None, true),
+                ("s", Kind::String, Some("3"), false),
+                ("value", Kind::Integer, None, false),
+            ]
         );
     }
 

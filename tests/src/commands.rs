@@ -266,7 +266,7 @@ impl Writer<'_, '_> {
             return self.odd();
         }
         match (argument.kind, argument.name.as_str()) {
-            (Kind::Key, _) | (_, "key1" | "key2" | "destkey" | "destination") => self.key(),
+            (Kind::Key, _) => self.key(),
             (_, "numkeys" | "numpatterns") => self.count_of_keys(),
             (_, "min" | "max" | "start" | "stop" | "end") => self.bound(),
             (Kind::Pattern, _) => self.pattern(),
@@ -277,6 +277,9 @@ impl Writer<'_, '_> {
             (_, "offset") => self.offset(),
             (_, "db" | "index1" | "index2") => one_of(self.u, &["0", "1", "0", "2", "16", "-1"]),
             (_, "increment" | "decrement") => self.increment(),
+            (_, "value") if self.command.name == "setbit" => {
+                one_of(self.u, &["1", "0", "1", "0", "2", "-1"])
+            }
             (_, "encoding") => one_of(
                 self.u,
                 &[

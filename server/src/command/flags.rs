@@ -52,6 +52,9 @@ impl Flags {
     /// Given to clients whose arguments carry passwords: never logged.
     pub const SENSITIVE: Self = Self(1 << 21);
 
+    /// For the server's own developers.
+    pub const INTERNAL: Self = Self(1 << 22);
+
     /// Whether any bit of `other` is set.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 != 0

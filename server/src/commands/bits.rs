@@ -12,7 +12,7 @@ use crate::value::Str;
 use crate::value::bitmap::{self, Field, Operation, Overflow};
 
 pub(super) const COMMANDS: &[Command] = &[
-    Command::new("SETBIT", "key offset value", setbit)
+    Command::new("SETBIT", "key offset value=integer", setbit)
         .writes()
         .denies_oom()
         .key(1)
@@ -25,13 +25,13 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .since("2.2.0")
         .summary("A bit of the string value of a key."),
-    Command::new("BITCOUNT", "key [start end [BYTE | BIT]]", bitcount)
+    Command::new("BITCOUNT", "key index=[start end index_unit=[BYTE | BIT]@7.0.0]", bitcount)
         .reads()
         .key(1)
         .since("2.6.0")
         .complexity("O(N)")
         .summary("How many bits are set in the string value of a key, or in a part of it."),
-    Command::new("BITPOS", "key bit [start [end [BYTE | BIT]]]", bitpos)
+    Command::new("BITPOS", "key bit index=[start end_index=[end index_unit=[BYTE | BIT]@7.0.0]]", bitpos)
         .reads()
         .key(1)
         .since("2.8.7")
@@ -53,8 +53,8 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("Stores the AND, OR, XOR or NOT of strings, bit by bit."),
     Command::new(
         "BITFIELD",
-        "key [GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | \
-         INCRBY encoding offset increment> ...]",
+        "key operation=[GET encoding offset | write=<[OVERFLOW <WRAP | SAT | FAIL>] \
+         write_operation=<SET encoding offset value=integer | INCRBY encoding offset increment>> ...]",
         bitfield,
     )
     .arity(-2)

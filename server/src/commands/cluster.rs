@@ -32,7 +32,7 @@ const SUBCOMMANDS: &[Command] = &[
     subcommand("INFO", "", refuse)
         .tips("nondeterministic_output")
         .summary("The state of the cluster."),
-    subcommand("KEYSLOT", "key", refuse).summary("The slot of a key."),
+    subcommand("KEYSLOT", "key=string", refuse).summary("The slot of a key."),
     subcommand("MYID", "", refuse).summary("This node's name."),
     subcommand("NODES", "", refuse)
         .tips("nondeterministic_output")

@@ -24,7 +24,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("Answers the message."),
     Command::new(
         "HELLO",
-        "[protover [AUTH username password] [SETNAME clientname]]",
+        "arguments=[protover [AUTH username password] [SETNAME clientname]]",
         hello,
     )
     .fast()
@@ -32,7 +32,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .flags(ALWAYS_ALLOWED.and(Flags::SENSITIVE))
     .since("6.0.0")
     .summary("Chooses the protocol version and describes the server."),
-    Command::new("AUTH", "[username] password", auth)
+    Command::new("AUTH", "[username]@6.0.0 password", auth)
         .fast()
         .always()
         .flags(ALWAYS_ALLOWED.and(Flags::SENSITIVE))
@@ -64,7 +64,7 @@ const CLIENT: &[Command] = &[
         .since("6.2.0")
         .tips("nondeterministic_output")
         .summary("The client's line of CLIENT LIST."),
-    client("LIST", "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", client_list)
+    client("LIST", "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>]@5.0.0 [ID client-id [client-id ...]]@6.2.0", client_list)
         .admin()
         .since("2.4.0")
         .complexity("O(N) where N is the number of client connections")
@@ -77,8 +77,10 @@ const CLIENT: &[Command] = &[
         .summary("Names the client's library."),
     client(
         "KILL",
-        "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
-         [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage]> [<[ID client-id]> ...]>",
+        "filter=<ip:port | new-format=<[ID client-id]@2.8.12 | \
+         [TYPE normal_master_slave_pubsub=<NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB>]@2.8.12 | \
+         [USER username] | [ADDR ip:port] | [LADDR ip:port]@6.2.0 | [SKIPME yes/no=<YES | NO>] | \
+         [MAXAGE maxage]@7.4.0> ...>",
         client_kill,
     )
     .arity(-3)
@@ -87,7 +89,7 @@ const CLIENT: &[Command] = &[
     .complexity("O(N) where N is the number of client connections")
     .summary("Closes other connections."),
     client("REPLY", "<ON | OFF | SKIP>", client_reply).since("3.2.0").summary("Turns replies off and on."),
-    client("PAUSE", "timeout [WRITE | ALL]", client_pause)
+    client("PAUSE", "timeout=integer mode=[WRITE | ALL]@6.2.0", client_pause)
         .admin()
         .since("2.9.50")
         .summary("Keeps commands waiting for some milliseconds."),
@@ -97,22 +99,22 @@ const CLIENT: &[Command] = &[
         .since("5.0.0")
         .complexity("O(log N) where N is the number of client connections")
         .summary("Ends the wait of a blocked client."),
-    client("NO-EVICT", "<ON | OFF>", client_no_evict)
+    client("NO-EVICT", "enabled=<ON | OFF>", client_no_evict)
         .admin()
         .since("7.0.0")
         .summary("Spares the client when clients take too much memory."),
-    client("NO-TOUCH", "<ON | OFF>", client_no_touch)
+    client("NO-TOUCH", "enabled=<ON | OFF>", client_no_touch)
         .since("7.2.0")
         .summary("Leaves access clocks alone in the client's commands."),
     client(
         "TRACKING",
-        "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+        "status=<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
         tracking::tracking,
     )
     .arity(-3)
     .since("6.0.0")
     .summary("Turns client-side caching on and off."),
-    client("CACHING", "<YES | NO>", tracking::caching)
+    client("CACHING", "mode=<YES | NO>", tracking::caching)
         .since("6.0.0")
         .summary("Says whether the next command's keys are tracked."),
     client("GETREDIR", "", tracking::getredir)

@@ -4,7 +4,7 @@ use sha1_smol::Sha1;
 
 use crate::args::parse_f64;
 use crate::changes::Class;
-use crate::command::{Call, Command};
+use crate::command::{Call, Command, Flags};
 use crate::fault::{Fault, Outcome};
 use crate::keyspace::{Entry, Expiry, Kind, Value};
 use crate::state::random_id;
@@ -13,6 +13,7 @@ use crate::value::{Str, float, glob};
 pub(super) const COMMANDS: &[Command] =
     &[Command::new("DEBUG", "subcommand [arg [arg ...]]", debug)
         .arity(-2)
+        .flags(Flags::INTERNAL)
         .admin()
         .no_script()
         .always()

@@ -16,7 +16,7 @@ const SEARCH_COST: &str = "O(N+log(M)) where N is the number of members in the c
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "GEOADD",
-        "key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]",
+        "key [NX | XX]@6.2.0 [change=CH]@6.2.0 longitude latitude member [longitude latitude member ...]",
         geoadd,
     )
     .writes()
@@ -45,7 +45,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("The positions of members."),
     Command::new(
         "GEOSEARCH",
-        "key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+        "key from=<FROMMEMBER member | FROMLONLAT longitude latitude> by=<circle=<BYRADIUS radius <M | KM | FT | MI>> | box=<BYBOX width <height> <M | KM | FT | MI>>> [ASC | DESC] count=[COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
         geosearch,
     )
     .reads()
@@ -55,7 +55,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members within a circle or a box."),
     Command::new(
         "GEOSEARCHSTORE",
-        "destination source <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
+        "destination source from=<FROMMEMBER member | FROMLONLAT longitude latitude> by=<circle=<BYRADIUS radius <M | KM | FT | MI>> | box=<BYBOX width <height> <M | KM | FT | MI>>> [ASC | DESC] count=[COUNT count [ANY]] [STOREDIST]",
         geosearchstore,
     )
     .writes()
@@ -69,7 +69,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("Stores the members within a circle or a box."),
     storing(
         "GEORADIUS",
-        "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key] [STOREDIST key]",
+        "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] count=[COUNT count [ANY]@6.2.0] [ASC | DESC] [STORE key] [STOREDIST key]",
         6,
         georadius,
     )
@@ -77,7 +77,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members within a circle; may store them."),
     Command::new(
         "GEORADIUS_RO",
-        "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
+        "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] count=[COUNT count [ANY]@6.2.0] [ASC | DESC]",
         georadius_ro,
     )
     .reads()
@@ -88,7 +88,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members within a circle."),
     storing(
         "GEORADIUSBYMEMBER",
-        "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key] [STOREDIST key]",
+        "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] count=[COUNT count [ANY]] [ASC | DESC] [STORE key] [STOREDIST key]",
         5,
         georadiusbymember,
     )
@@ -96,7 +96,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members within a circle around one of them; may store them."),
     Command::new(
         "GEORADIUSBYMEMBER_RO",
-        "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
+        "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] count=[COUNT count [ANY]] [ASC | DESC]",
         georadiusbymember_ro,
     )
     .reads()

@@ -58,7 +58,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RW access update")
         .since("2.0.0")
         .summary("Adds to the integer value of a field of a hash."),
-    Command::new("HINCRBYFLOAT", "key field increment", hincrbyfloat)
+    Command::new("HINCRBYFLOAT", "key field increment=double", hincrbyfloat)
         .writes()
         .denies_oom()
         .fast()
@@ -116,7 +116,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RO")
         .since("2.0.0")
         .summary("Whether a hash has a field."),
-    Command::new("HRANDFIELD", "key [count [WITHVALUES]]", hrandfield)
+    Command::new("HRANDFIELD", "key options=[count [WITHVALUES]]", hrandfield)
         .reads()
         .key(1)
         .since("6.2.0")

@@ -40,6 +40,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .complexity("O(N) where N is the number of counters.")
         .summary("Merges counters into one."),
     Command::new("PFDEBUG", "subcommand key", pfdebug)
+        .flags(Flags::INTERNAL)
         .writes()
         .denies_oom()
         .admin()
@@ -49,6 +50,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .complexity("N/A")
         .summary("Shows the inside of a counter, for tests."),
     Command::new("PFSELFTEST", "", pfselftest)
+        .flags(Flags::INTERNAL)
         .admin()
         .since("2.8.9")
         .complexity("N/A")

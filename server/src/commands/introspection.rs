@@ -29,7 +29,7 @@ const COMMAND: &[Command] = &[
         .summary("Describes commands by name."),
     subcommand(
         "LIST",
-        "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+        "[FILTERBY filterby=<MODULE module-name | ACLCAT category | PATTERN pattern>]",
         list,
     )
     .since("7.0.0")
@@ -317,8 +317,23 @@ fn document(call: &mut Call<'_>, registered: &Registered) {
 fn document_fields(reply: &mut Reply<'_>, registered: &Registered, further: usize) {
     let command = registered.command;
     reply.bulk(&registered.name);
-    let deprecated = 3 * usize::from(command.deprecated.is_some());
-    reply.map(4 + deprecated + usize::from(!registered.arguments.is_empty()) + further);
+    let history = history(&registered.arguments);
+    let flags: Vec<&str> = [
+        (command.deprecated.is_some(), "deprecated"),
+        (command.flags.has(Flags::INTERNAL), "syscmd"),
+    ]
+    .iter()
+    .filter_map(|(yes, name)| yes.then_some(*name))
+    .collect();
+    let shown = [
+        !flags.is_empty(),
+        command.deprecated.is_some(),
+        command.deprecated.is_some(),
+        !history.is_empty(),
+        !registered.arguments.is_empty(),
+    ];
+    let shown = shown.into_iter().filter(|shown| *shown).count();
+    reply.map(4 + shown + further);
     for (name, text) in [
         ("summary", command.summary),
         ("since", command.since),
@@ -328,13 +343,24 @@ fn document_fields(reply: &mut Reply<'_>, registered: &Registered, further: usiz
         reply.bulk(name);
         reply.bulk(text);
     }
-    if let Some((since, instead)) = command.deprecated {
+    if !flags.is_empty() {
         reply.bulk("doc_flags");
-        reply.flags(&["deprecated"]);
+        reply.flags(&flags);
+    }
+    if let Some((since, instead)) = command.deprecated {
         reply.bulk("deprecated_since");
         reply.bulk(since);
         reply.bulk("replaced_by");
         reply.bulk(instead);
+    }
+    if !history.is_empty() {
+        reply.bulk("history");
+        reply.set(history.len());
+        for (since, added) in history {
+            reply.array(2);
+            reply.bulk(since);
+            reply.bulk(format!("Added {}.", added.join(", ")));
+        }
     }
     if !registered.arguments.is_empty() {
         reply.bulk("arguments");
@@ -348,6 +374,33 @@ fn document_fields(reply: &mut Reply<'_>, registered: &Registered, further: usiz
             document_argument(reply, argument, &mut specifications);
         }
     }
+}
+
+/// The versions that added arguments to a command, the oldest first, and which: by their words, or the name of a value.
+fn history(arguments: &[Argument]) -> Vec<(&str, Vec<String>)> {
+    let mut added: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut open: Vec<&Argument> = arguments.iter().rev().collect();
+    while let Some(argument) = open.pop() {
+        open.extend(argument.parts.iter().rev());
+        let Some(since) = argument.since.as_deref() else {
+            continue;
+        };
+        let words = argument.parts.iter().filter_map(|part| part.token.clone());
+        let names = match &argument.token {
+            Some(token) => vec![token.clone()],
+            None if argument.kind == Kind::PureToken || argument.parts.is_empty() => {
+                vec![argument.name.clone()]
+            }
+            None => words.collect(),
+        };
+        match added.iter_mut().find(|(version, _)| *version == since) {
+            Some((_, known)) => known.extend(names),
+            None => added.push((since, names)),
+        }
+    }
+    let number = |part: &str| part.parse::<u16>().unwrap_or_default();
+    added.sort_by_cached_key(|(since, _)| since.split('.').map(number).collect::<Vec<_>>());
+    added
 }
 
 /// Which key specification each key of the arguments belongs to: they come in the same order, and the last key belongs to
@@ -396,6 +449,7 @@ fn document_argument(
     let fields = 2
         + usize::from(is_key)
         + usize::from(argument.token.is_some())
+        + usize::from(argument.since.is_some())
         + usize::from(!flags.is_empty())
         + usize::from(!argument.parts.is_empty());
     reply.map(fields);
@@ -410,6 +464,10 @@ fn document_argument(
     if let Some(token) = &argument.token {
         reply.bulk("token");
         reply.bulk(token);
+    }
+    if let Some(since) = &argument.since {
+        reply.bulk("since");
+        reply.bulk(since);
     }
     if !flags.is_empty() {
         reply.bulk("flags");

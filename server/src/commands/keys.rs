@@ -49,22 +49,26 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .access("RO")
         .summary("The type of what a key holds."),
-    Command::new("EXPIRE", "key seconds [NX | XX | GT | LT]", expire)
+    Command::new("EXPIRE", "key seconds [NX | XX | GT | LT]@7.0.0", expire)
         .writes()
         .fast()
         .key(1)
         .access("RW update")
         .summary("Sets the expiry of a key in seconds from now."),
-    Command::new("PEXPIRE", "key milliseconds [NX | XX | GT | LT]", pexpire)
-        .writes()
-        .fast()
-        .key(1)
-        .access("RW update")
-        .since("2.6.0")
-        .summary("Sets the expiry of a key in milliseconds from now."),
+    Command::new(
+        "PEXPIRE",
+        "key milliseconds [NX | XX | GT | LT]@7.0.0",
+        pexpire,
+    )
+    .writes()
+    .fast()
+    .key(1)
+    .access("RW update")
+    .since("2.6.0")
+    .summary("Sets the expiry of a key in milliseconds from now."),
     Command::new(
         "EXPIREAT",
-        "key unix-time-seconds [NX | XX | GT | LT]",
+        "key unix-time-seconds [NX | XX | GT | LT]@7.0.0",
         expireat,
     )
     .writes()
@@ -75,7 +79,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("Sets the expiry of a key to a Unix time in seconds."),
     Command::new(
         "PEXPIREAT",
-        "key unix-time-milliseconds [NX | XX | GT | LT]",
+        "key unix-time-milliseconds [NX | XX | GT | LT]@7.0.0",
         pexpireat,
     )
     .writes()
@@ -124,7 +128,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("All keys that match a pattern."),
     Command::new(
         "SCAN",
-        "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+        "cursor [MATCH pattern] [COUNT count] [TYPE type]@6.0.0",
         scan,
     )
     .reads()
@@ -136,11 +140,6 @@ pub(super) const COMMANDS: &[Command] = &[
         .reads()
         .tips("request_policy:all_shards nondeterministic_output")
         .summary("A random key."),
-    Command::new("DBSIZE", "", dbsize)
-        .reads()
-        .fast()
-        .tips("request_policy:all_shards response_policy:agg_sum")
-        .summary("The number of keys in the database."),
     Command::new("RENAME", "key newkey", rename)
         .writes()
         .key(1)
@@ -176,6 +175,18 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .access("RW access update")
         .summary("Moves a key to another database."),
+    Command::container("OBJECT", OBJECT)
+        .since("2.2.3")
+        .summary("A container for commands on how values are kept."),
+];
+
+/// Commands about whole databases, which COMMAND DOCS has among those of the server.
+pub(super) const DATABASES: &[Command] = &[
+    Command::new("DBSIZE", "", dbsize)
+        .reads()
+        .fast()
+        .tips("request_policy:all_shards response_policy:agg_sum")
+        .summary("The number of keys in the database."),
     Command::new("SWAPDB", "index1 index2", swapdb)
         .writes()
         .fast()
@@ -183,22 +194,19 @@ pub(super) const COMMANDS: &[Command] = &[
         .since("4.0.0")
         .complexity("O(N) where N is the number of clients that watch or wait for keys.")
         .summary("Exchanges two databases."),
-    Command::new("FLUSHDB", "[ASYNC | SYNC]", flushdb)
+    Command::new("FLUSHDB", "async=[ASYNC@4.0.0 | SYNC@6.2.0]", flushdb)
         .writes()
         .dangerous()
         .complexity("O(N) where N is the number of keys; they are freed elsewhere.")
         .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Removes all keys of the database."),
-    Command::new("FLUSHALL", "[ASYNC | SYNC]", flushall)
+    Command::new("FLUSHALL", "async=[ASYNC@4.0.0 | SYNC@6.2.0]", flushall)
         .aliases(&["FLUSH"])
         .writes()
         .dangerous()
         .complexity("O(N) where N is the number of keys; they are freed elsewhere.")
         .tips("request_policy:all_shards response_policy:all_succeeded")
         .summary("Removes all keys of all databases."),
-    Command::container("OBJECT", OBJECT)
-        .since("2.2.3")
-        .summary("A container for commands on how values are kept."),
 ];
 
 const OBJECT: &[Command] = &[

@@ -54,14 +54,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .since("2.2.0")
         .complexity("O(N) where N is the number of elements up to the pivot.")
         .summary("Inserts an element beside the first one that equals the pivot."),
-    Command::new("LPOP", "key [count]", lpop)
+    Command::new("LPOP", "key [count]@6.2.0", lpop)
         .writes()
         .fast()
         .key(1)
         .access("RW access delete")
         .complexity("O(N) where N is the number of elements taken.")
         .summary("Takes the first elements of a list."),
-    Command::new("RPOP", "key [count]", rpop)
+    Command::new("RPOP", "key [count]@6.2.0", rpop)
         .writes()
         .fast()
         .key(1)
@@ -138,7 +138,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("Moves the last element of a list to the front of another."),
     Command::new(
         "LMOVE",
-        "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+        "source destination wherefrom=<LEFT | RIGHT> whereto=<LEFT | RIGHT>",
         lmove,
     )
     .writes()
@@ -193,7 +193,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("Moves the last element of a list to the front of another, and waits for it."),
     Command::new(
         "BLMOVE",
-        "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+        "source destination wherefrom=<LEFT | RIGHT> whereto=<LEFT | RIGHT> timeout",
         blmove,
     )
     .writes()

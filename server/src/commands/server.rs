@@ -36,7 +36,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("Shows every command from now on."),
     Command::new(
         "SHUTDOWN",
-        "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        "[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0",
         shutdown,
     )
     .admin()

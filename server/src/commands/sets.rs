@@ -52,7 +52,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .access("RO")
         .summary("The number of members of a set."),
-    Command::new("SPOP", "key [count]", spop)
+    Command::new("SPOP", "key [count]@3.2.0", spop)
         .writes()
         .fast()
         .key(1)
@@ -60,7 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .complexity("O(N) where N is the number of members taken.")
         .tips("nondeterministic_output")
         .summary("Takes random members out of a set."),
-    Command::new("SRANDMEMBER", "key [count]", srandmember)
+    Command::new("SRANDMEMBER", "key [count]@2.6.0", srandmember)
         .reads()
         .key(1)
         .complexity("O(N) where N is the number of members answered.")

@@ -13,7 +13,7 @@ use crate::value::{Element, List, float};
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "SORT",
-        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] \
+        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [sorting=ALPHA] \
          [STORE destination]",
         sort,
     )
@@ -35,7 +35,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("Answers or stores the elements of a list, set or sorted set in order."),
     Command::new(
         "SORT_RO",
-        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
+        "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [sorting=ALPHA]",
         sort_ro,
     )
     .reads()

@@ -17,7 +17,7 @@ const DIFF_COST: &str =
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "ZUNION",
-        "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+        "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE aggregate=<SUM | MIN | MAX>] [WITHSCORES]",
         zunion,
     )
     .reads()
@@ -27,7 +27,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members of any input."),
     Command::new(
         "ZINTER",
-        "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+        "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE aggregate=<SUM | MIN | MAX>] [WITHSCORES]",
         zinter,
     )
     .reads()
@@ -43,7 +43,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("The members of the first input that no other has."),
     storing(
         "ZUNIONSTORE",
-        "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+        "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE aggregate=<SUM | MIN | MAX>]",
         zunionstore,
     )
     .since("2.0.0")
@@ -51,7 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("Stores the members of any input."),
     storing(
         "ZINTERSTORE",
-        "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+        "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE aggregate=<SUM | MIN | MAX>]",
         zinterstore,
     )
     .since("2.0.0")

@@ -18,7 +18,7 @@ const REMOVE_COST: &str =
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "ZRANGE",
-        "key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
+        "key start=string stop=string [BYSCORE | BYLEX]@6.2.0 [REV]@6.2.0 [LIMIT offset count]@6.2.0 [WITHSCORES]",
         zrange,
     )
     .reads()
@@ -28,7 +28,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members in a range of places, scores or members."),
     Command::new(
         "ZRANGESTORE",
-        "destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
+        "dst=key src=key min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
         zrangestore,
     )
     .writes()
@@ -51,7 +51,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .summary("The members in a range of places, counted from the highest score."),
     Command::new(
         "ZRANGEBYSCORE",
-        "key min max [WITHSCORES] [LIMIT offset count]",
+        "key min=double max=double [WITHSCORES]@2.0.0 [LIMIT offset count]",
         zrangebyscore,
     )
     .reads()
@@ -62,7 +62,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .summary("The members in a range of scores."),
     Command::new(
         "ZREVRANGEBYSCORE",
-        "key max min [WITHSCORES] [LIMIT offset count]",
+        "key max=double min=double [WITHSCORES] [LIMIT offset count]",
         zrevrangebyscore,
     )
     .reads()
@@ -93,7 +93,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .complexity(RANGE_COST)
     .deprecated("6.2.0", "`ZRANGE` with `REV` and `BYLEX`")
     .summary("The members between two others, the last first, where all scores are the same."),
-    Command::new("ZCOUNT", "key min max", zcount)
+    Command::new("ZCOUNT", "key min=double max=double", zcount)
         .reads()
         .fast()
         .key(1)
@@ -114,7 +114,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .since("2.0.0")
         .complexity(REMOVE_COST)
         .summary("Removes the members in a range of places."),
-    Command::new("ZREMRANGEBYSCORE", "key min max", zremrangebyscore)
+    Command::new("ZREMRANGEBYSCORE", "key min=double max=double", zremrangebyscore)
         .writes()
         .key(1)
         .access("RW delete")

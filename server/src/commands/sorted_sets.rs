@@ -16,7 +16,7 @@ use crate::value::{Blob, Element, PackedLimits, SortedSet, float};
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "ZADD",
-        "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+        "key [NX | XX]@3.0.2 [GT | LT]@6.2.0 [change=CH]@3.0.2 [increment=INCR]@3.0.2 score member [score member ...]",
         zadd,
     )
     .writes()
@@ -56,14 +56,14 @@ pub(super) const COMMANDS: &[Command] = &[
         .since("6.2.0")
         .complexity("O(N) where N is the number of members asked for.")
         .summary("The scores of several members."),
-    Command::new("ZRANK", "key member [WITHSCORE]", zrank)
+    Command::new("ZRANK", "key member [WITHSCORE]@7.2.0", zrank)
         .reads()
         .fast()
         .key(1)
         .since("2.0.0")
         .complexity("O(log(N)) where N is the size of the sorted set.")
         .summary("A member's place, counted from the lowest score."),
-    Command::new("ZREVRANK", "key member [WITHSCORE]", zrevrank)
+    Command::new("ZREVRANK", "key member [WITHSCORE]@7.2.0", zrevrank)
         .reads()
         .fast()
         .key(1)
@@ -145,7 +145,7 @@ pub(super) const COMMANDS: &[Command] = &[
     .since("7.0.0")
     .complexity("O(K) + O(M*log(N)) for K keys and M members taken from a sorted set of size N.")
     .summary("Takes members from an end of the first sorted set that has any, and waits for them."),
-    Command::new("ZRANDMEMBER", "key [count [WITHSCORES]]", zrandmember)
+    Command::new("ZRANDMEMBER", "key options=[count [WITHSCORES]]", zrandmember)
         .reads()
         .key(1)
         .since("6.2.0")

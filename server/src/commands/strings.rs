@@ -12,8 +12,8 @@ use crate::value::lcs;
 pub(super) const COMMANDS: &[Command] = &[
     Command::new(
         "SET",
-        "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | \
-         PXAT unix-time-milliseconds | KEEPTTL]",
+        "key value [NX | XX]@2.6.12 [GET]@6.2.0 [EX seconds@2.6.12 | PX milliseconds@2.6.12 | \
+         EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
         set,
     )
     .writes()
@@ -156,7 +156,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .key(1)
         .access("RW access update")
         .summary("Takes from the integer value of a key."),
-    Command::new("INCRBYFLOAT", "key increment", incrbyfloat)
+    Command::new("INCRBYFLOAT", "key increment=double", incrbyfloat)
         .writes()
         .denies_oom()
         .fast()
@@ -164,7 +164,7 @@ pub(super) const COMMANDS: &[Command] = &[
         .access("RW access update")
         .since("2.6.0")
         .summary("Adds to the floating-point value of a key."),
-    Command::new("LCS", "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]", lcs)
+    Command::new("LCS", "key1 key2 [LEN] [IDX] [MINMATCHLEN len=integer] [WITHMATCHLEN]", lcs)
         .reads()
         .keys(1, 2, 1)
         .since("7.0.0")

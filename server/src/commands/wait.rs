@@ -5,11 +5,12 @@ use crate::command::{Call, Command, Flags};
 use crate::fault::{Fault, Outcome};
 use crate::keyspace::Kind;
 
-pub(super) const COMMANDS: &[Command] = &[Command::new("WAIT", "numreplicas timeout", wait)
-    .flags(Flags::NO_SCRIPT)
-    .since("3.0.0")
-    .tips("request_policy:all_shards response_policy:agg_min")
-    .summary("Waits until so many replicas have every write of this client.")];
+pub(super) const COMMANDS: &[Command] =
+    &[Command::new("WAIT", "numreplicas timeout=integer", wait)
+        .flags(Flags::NO_SCRIPT)
+        .since("3.0.0")
+        .tips("request_policy:all_shards response_policy:agg_min")
+        .summary("Waits until so many replicas have every write of this client.")];
 
 fn wait(call: &mut Call<'_>) -> Outcome {
     let wanted = call.args.next_i64()?;
