@@ -160,6 +160,17 @@ struct Touched {
     fresh: bool,
 }
 
+/// An expired key that a read came across.
+#[derive(Debug)]
+struct SeenExpired {
+    db: usize,
+    key: Blob,
+    /// The time of the read.
+    at_ms: i64,
+    /// How many events the command had told of before.
+    events: usize,
+}
+
 /// Counters of the keyspace, as INFO prints them.
 #[derive(Debug, Default)]
 pub struct KeyspaceStats {
@@ -202,8 +213,7 @@ pub struct Keyspace {
     /// Whether lookups leave access clocks alone (CLIENT NO-TOUCH).
     pub keeps_access: bool,
     touched: Vec<Touched>,
-    /// Expired keys that a read came across, with the time of the read.
-    seen_expired: RefCell<Vec<(usize, Blob, i64)>>,
+    seen_expired: RefCell<Vec<SeenExpired>>,
     freed: Vec<Garbage>,
     value_bytes: usize,
 }
@@ -365,15 +375,23 @@ impl Keyspace {
             self.seen_expired.get_mut().clear();
         }
         if !self.seen_expired.get_mut().is_empty() {
-            for (db, key, seen_ms) in self.seen_expired.take() {
-                let slots = &self.databases[db];
-                let found = slots.id_of(&key).filter(|(slot, id)| {
+            let mut told = 0;
+            for seen in self.seen_expired.take() {
+                let slots = &self.databases[seen.db];
+                let found = slots.id_of(&seen.key).filter(|(slot, id)| {
                     // The command may have put something new there since.
                     let entry = slots.at(*slot, *id);
-                    entry.is_some_and(|(_, entry)| entry.expires_at <= seen_ms)
+                    entry.is_some_and(|(_, entry)| entry.expires_at <= seen.at_ms)
                 });
                 if let Some((slot, id)) = found {
-                    self.expire_at(db, slot, id);
+                    let events = self.changes.events.len();
+                    self.expire_at(seen.db, slot, id);
+                    let added = self.changes.events.len() - events;
+                    // What the command did after it had seen the key is told of after it.
+                    if let Some(later) = self.changes.events.get_mut(seen.events + told..) {
+                        later.rotate_right(added.min(later.len()));
+                    }
+                    told += added;
                 }
             }
         }

@@ -421,7 +421,8 @@ fn mset(call: &mut Call<'_>) -> Outcome {
 }
 
 fn msetnx(call: &mut Call<'_>) -> Outcome {
-    let exists = pairs(call)?.any(|(key, _)| call.db.contains(key));
+    // Looked up to be written: an expired one goes before the first is set.
+    let exists = pairs(call)?.any(|(key, _)| call.db.value_mut(key).is_some());
     if !exists {
         for (key, value) in pairs(call)? {
             store(call, key, value, Expiry::Clear);

@@ -6,7 +6,7 @@ use std::ptr;
 use bytes::Bytes;
 
 use super::slots::{SLOT_BITS, SLOTS, Slots};
-use super::{Ahead, EXPIRY_BYTES, Expiry, Keyspace, Touched};
+use super::{Ahead, EXPIRY_BYTES, Expiry, Keyspace, SeenExpired, Touched};
 use crate::access::AccessClock;
 use crate::changes::Class;
 use crate::entry::{Entry, LATEST, NEVER, Value};
@@ -366,7 +366,12 @@ impl Database<'_> {
 
     /// Has an expired key removed when the command is over.
     fn note_expired(&self, key: &[u8]) {
-        let seen = (self.index, Blob::from(key), self.now.unix_ms());
+        let seen = SeenExpired {
+            db: self.index,
+            key: Blob::from(key),
+            at_ms: self.now.unix_ms(),
+            events: self.keyspace.changes.events.len(),
+        };
         self.keyspace.seen_expired.borrow_mut().push(seen);
     }
 
