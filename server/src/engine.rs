@@ -69,16 +69,7 @@ impl Engine {
 
     /// Removes a client and everything it holds.
     pub fn disconnect(&mut self, id: ClientId) {
-        self.state.unwatch(&mut self.keyspace, id);
-        self.state.unblock(id);
-        self.keyspace.changes.blocked = !self.state.blocked.is_empty();
-        self.state.unsubscribe_all(id);
-        self.state.untrack(id);
-        if let Some(client) = self.state.clients.remove(id) {
-            self.state.monitors -= usize::from(client.monitors);
-            let bytes = client.counted_bytes;
-            self.state.clients_bytes = self.state.clients_bytes.saturating_sub(bytes);
-        }
+        self.state.forget(&mut self.keyspace, id);
     }
 
     /// Runs one request of `id` and appends to `out` what others sent to it before, its reply, and whatever it published

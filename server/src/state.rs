@@ -304,16 +304,27 @@ impl State {
         }
     }
 
-    /// Closes a client: at once, or after its reply where it kills itself.
-    pub fn kill(&mut self, id: ClientId, caller: ClientId) {
-        let Some(client) = self.clients.get_mut(id) else {
-            return;
-        };
-        if id == caller {
-            client.closing = true;
-        } else {
-            client.killed = true;
+    /// Removes a client and everything it holds.
+    pub(crate) fn forget(&mut self, keyspace: &mut Keyspace, id: ClientId) {
+        self.unwatch(keyspace, id);
+        self.unblock(id);
+        keyspace.changes.blocked = !self.blocked.is_empty();
+        self.unsubscribe_all(id);
+        self.untrack(id);
+        if let Some(client) = self.clients.remove(id) {
+            self.monitors -= usize::from(client.monitors);
+            self.clients_bytes = self.clients_bytes.saturating_sub(client.counted_bytes);
+        }
+    }
+
+    /// Closes a client: after its reply where it kills itself, or at once. Then it is in no list any more from here on,
+    /// though its connection has yet to find that it is gone.
+    pub fn kill(&mut self, keyspace: &mut Keyspace, id: ClientId, caller: ClientId) {
+        if id != caller {
             self.wake(id);
+            self.forget(keyspace, id);
+        } else if let Some(client) = self.clients.get_mut(id) {
+            client.closing = true;
         }
     }
 

@@ -448,7 +448,7 @@ fn client_kill(call: &mut Call<'_>) -> Outcome {
             .iter()
             .find(|client| client.peer.address.as_bytes() == address);
         let id = found.map(|client| client.id).ok_or(Fault::NO_SUCH_CLIENT)?;
-        call.state.kill(id, call.id);
+        call.state.kill(call.db.keyspace(), id, call.id);
         call.reply.ok();
         return Ok(());
     }
@@ -483,7 +483,7 @@ fn client_kill(call: &mut Call<'_>) -> Outcome {
         .map(|client| client.id)
         .collect();
     for id in &victims {
-        call.state.kill(*id, call.id);
+        call.state.kill(call.db.keyspace(), *id, call.id);
     }
     call.reply.count(victims.len());
     Ok(())
