@@ -198,7 +198,7 @@ impl Watch {
     }
 
     /// `client` watches none of `keys` any more, and starts clean.
-    pub fn remove(&mut self, client: ClientId, keys: &[(usize, Blob)]) {
+    pub fn remove<'k>(&mut self, client: ClientId, keys: impl Iterator<Item = &'k (usize, Blob)>) {
         for key in keys {
             if let Some(watchers) = self.keys.get_mut(key) {
                 watchers.retain(|watcher| *watcher != client);

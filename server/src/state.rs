@@ -281,9 +281,8 @@ impl State {
     /// Drops a client's watched keys.
     pub fn unwatch(&mut self, keyspace: &mut Keyspace, id: ClientId) {
         if let Some(client) = self.clients.get_mut(id) {
-            keyspace.changes.watch.remove(id, &client.watched);
-            client.watched.clear();
-            client.watched_expired.clear();
+            let watched = std::mem::take(&mut client.watched);
+            keyspace.changes.watch.remove(id, watched.keys());
         }
     }
 

@@ -165,7 +165,6 @@ impl Database<'_> {
     /// A share of the string at `key` where it is large enough to leave without a copy.
     pub fn share(&mut self, key: &[u8]) -> Option<Bytes> {
         let (slot, id) = self.find(key)?;
-        let db = self.index;
         let Value::String(text) = &mut self.slots_mut().at_mut(slot, id)?.value else {
             return None;
         };
@@ -173,11 +172,7 @@ impl Database<'_> {
         let shared = text.share();
         let after = text.memory_bytes();
         // The first share gives spare room back. A value that this command changes is counted when the command ends.
-        let held = self
-            .keyspace
-            .touched
-            .iter()
-            .any(|touched| touched.db == db && touched.slot == slot && touched.id == id);
+        let held = self.is_touched(slot, id);
         if before != after && !held {
             let rest = self.keyspace.value_bytes.saturating_sub(before);
             self.keyspace.value_bytes = rest + after;
@@ -193,12 +188,13 @@ impl Database<'_> {
     }
 
     fn value_mut_or_create(&mut self, key: &[u8], make: impl FnOnce() -> Value) -> &mut Value {
-        let (slot, id) = match self.find(key) {
-            Some(found) => {
-                self.touch(found.0, found.1);
-                found
-            }
-            None => self.add(key, make(), NEVER),
+        let (slot, id) = if let Some((slot, id)) = self.find(key) {
+            self.touch(slot, id);
+            (slot, id)
+        } else {
+            let (slot, id) = self.add(key, make(), NEVER);
+            self.look_again(slot, id, true);
+            (slot, id)
         };
         // Both arms name an entry that is there.
         match self.slots_mut().at_mut(slot, id) {
@@ -209,18 +205,31 @@ impl Database<'_> {
 
     /// Sets the value of `key`, whatever was there. O(1). Say [`changed`](Self::changed) yourself.
     pub fn insert(&mut self, key: &[u8], value: Value, expiry: Expiry) {
+        // A value is counted where it is put, unless this command holds it for writing.
+        let (bytes, is_empty) = (value.memory_bytes(), value.is_empty());
         let Some((slot, id)) = self.find(key) else {
             let at = if let Expiry::At(at) = expiry {
                 at.min(LATEST)
             } else {
                 NEVER
             };
-            self.add(key, value, at);
+            let (slot, id) = self.add(key, value, at);
+            if is_empty {
+                self.look_again(slot, id, true);
+            }
             return;
         };
-        self.touch(slot, id);
+        if is_empty {
+            self.touch(slot, id);
+        }
+        let held = self.is_touched(slot, id);
         if let Some(entry) = self.slots_mut().at_mut(slot, id) {
             let old = std::mem::replace(&mut entry.value, value);
+            if !held {
+                let before = old.memory_bytes();
+                self.keyspace.value_bytes =
+                    (self.keyspace.value_bytes + bytes).saturating_sub(before);
+            }
             self.keyspace.free(old);
         }
         match expiry {
@@ -412,23 +421,28 @@ impl Database<'_> {
         }
     }
 
+    /// Has the value looked at again when the command ends: this one may change it.
     fn touch(&mut self, slot: u16, id: u32) {
-        let db = self.index;
-        let known =
-            |touched: &Touched| touched.db == db && touched.slot == slot && touched.id == id;
-        if self.keyspace.touched.iter().any(known) {
-            return;
+        if !self.is_touched(slot, id) {
+            self.look_again(slot, id, false);
         }
-        let bytes = self
-            .slots()
-            .at(slot, id)
-            .map_or(0, |(_, entry)| entry.value.memory_bytes());
+    }
+
+    fn is_touched(&self, slot: u16, id: u32) -> bool {
+        let db = self.index;
+        let here = |touched: &Touched| touched.db == db && touched.slot == slot && touched.id == id;
+        self.keyspace.touched.iter().any(here)
+    }
+
+    fn look_again(&mut self, slot: u16, id: u32, fresh: bool) {
+        let entry = self.slots().at(slot, id);
+        let bytes = entry.map_or(0, |(_, entry)| entry.value.memory_bytes());
         self.keyspace.touched.push(Touched {
-            db,
+            db: self.index,
             slot,
             id,
             bytes,
-            fresh: false,
+            fresh,
         });
     }
 
@@ -441,6 +455,7 @@ impl Database<'_> {
         if value.kind().is_awaited() {
             self.keyspace.changes.became_ready(self.index, key);
         }
+        self.keyspace.value_bytes += value.memory_bytes();
         let access = Cell::new(AccessClock::new(self.now, self.keyspace.counting.is_some()));
         let hash = self.hash_of(key);
         let (slot, id) = self.slots_mut().insert(
@@ -452,13 +467,6 @@ impl Database<'_> {
                 access,
             },
         );
-        self.keyspace.touched.push(Touched {
-            db: self.index,
-            slot,
-            id,
-            bytes: 0,
-            fresh: true,
-        });
         (slot, id)
     }
 }
