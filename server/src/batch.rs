@@ -1,5 +1,6 @@
 //! Requests of a pipeline, gathered so that they are looked up together and run one after the other.
 
+use arrayvec::ArrayVec;
 use resp::Requests;
 
 use crate::engine::FORESEEN;
@@ -8,28 +9,19 @@ use crate::engine::FORESEEN;
 const FEW_ARGUMENTS: usize = 3 * FORESEEN;
 
 /// Some requests, each as a slice of its arguments.
+#[derive(Default)]
 pub(crate) struct Batch<'a> {
-    few: [&'a [u8]; FEW_ARGUMENTS],
+    few: ArrayVec<&'a [u8], FEW_ARGUMENTS>,
     /// Where each request ends in `few`.
-    ends: [usize; FORESEEN],
-    len: usize,
+    ends: ArrayVec<usize, FORESEEN>,
     /// The arguments of a request that is too large for `few`: it is alone.
     many: Vec<&'a [u8]>,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn new() -> Self {
-        Self {
-            few: [&[]; FEW_ARGUMENTS],
-            ends: [0; FORESEEN],
-            len: 0,
-            many: Vec::new(),
-        }
-    }
-
     /// How many requests it holds.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.ends.len().max(usize::from(!self.many.is_empty()))
     }
 
     /// The arguments of the request at `index`.
@@ -43,33 +35,28 @@ impl<'a> Batch<'a> {
 
     /// The requests from `index` on.
     pub(crate) fn from(&self, index: usize) -> impl Iterator<Item = &[&'a [u8]]> {
-        (index..self.len).map(|index| self.at(index))
+        (index..self.len()).map(|index| self.at(index))
     }
 
     /// Replaces what it holds by the next requests, at most `most`, as many as there is room for and at least one.
     pub(crate) fn fill(&mut self, requests: &mut Requests<'a>, most: usize) {
-        self.len = 0;
+        self.few.clear();
+        self.ends.clear();
         self.many.clear();
-        let mut end = 0;
-        while self.len < most.min(FORESEEN) {
+        while self.ends.len() < most.min(FORESEEN) {
             let mut rest = *requests;
             let Some(request) = rest.next() else { break };
-            if let Some(room) = self.few.get_mut(end..end + request.len()) {
-                for (place, arg) in room.iter_mut().zip(request.iter()) {
-                    *place = arg;
-                }
-                end += request.len();
-                self.ends[self.len] = end;
-            } else if self.len == 0 {
+            if request.len() <= self.few.remaining_capacity() {
+                self.few.extend(request.iter());
+                self.ends.push(self.few.len());
+                *requests = rest;
+                continue;
+            }
+            if self.ends.is_empty() {
                 self.many.extend(request.iter());
-            } else {
-                break;
+                *requests = rest;
             }
-            self.len += 1;
-            *requests = rest;
-            if !self.many.is_empty() {
-                break;
-            }
+            break;
         }
     }
 }

@@ -10,13 +10,14 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use arrayvec::ArrayVec;
 use resp::{ErrorKind, Limits, RequestDecoder};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::batch::Batch;
 use crate::client_state::Peer;
 use crate::effects::Request;
-use crate::engine::{Engine, FORESEEN, Flow, Foreseen};
+use crate::engine::{Engine, Flow};
 use crate::ids::ClientId;
 use crate::output::Output;
 pub use crate::shared::Shared;
@@ -364,7 +365,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         SPARE.with_borrow_mut(|spare| output.borrow_buffer(spare));
         self.yields = requests.len() >= BATCH_REQUESTS;
         let mut pending = requests.iter();
-        let mut batch = Batch::new();
+        let mut batch = Batch::default();
         let mut done = 0;
         let traffic = &mut self.traffic;
         let unread = input.len() - consumed;
@@ -377,16 +378,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 while flow == Flow::Continue && left > 0 && output.len() < high {
                     batch.fill(&mut pending, left);
                     left -= batch.len();
+                    // For one alone there is nothing to gain.
                     let foreseen = if batch.len() > 1 {
                         engine.foresee(id, batch.from(0))
                     } else {
-                        [Foreseen::default(); FORESEEN]
+                        ArrayVec::new()
                     };
                     done = 0;
                     while done < batch.len() && flow == Flow::Continue && output.len() < high {
                         engine.expect_more(left + batch.len() > done + 1);
                         let args = batch.at(done);
-                        flow = engine.execute_foreseen(id, args, foreseen[done], output, now);
+                        let foreseen = foreseen.get(done).copied().unwrap_or_default();
+                        flow = engine.execute_foreseen(id, args, foreseen, output, now);
                         done += 1;
                         if flow == Flow::Postponed {
                             backlog.push(Request::new(args));
@@ -406,6 +409,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         for request in pending {
             backlog.push(Request::new(&request.iter().collect::<Vec<_>>()));
         }
+        drop(batch);
         backlog.reverse();
         self.flow = flow;
         // Where the decoder stopped at an error, it tells so only now.

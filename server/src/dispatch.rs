@@ -1,5 +1,7 @@
 //! How a command runs: its handler is called, its fault answered, and the books brought up to date.
 
+use arrayvec::ArrayVec;
+
 use crate::accounting::Charged;
 use crate::args::Args;
 use crate::command::{Call, Commands, Context, Flags, Registered};
@@ -89,8 +91,8 @@ pub(crate) fn invoke(
     let (one, many);
     let known = if let Some((first, step)) = registered.many_keys.filter(|_| args.len() > 3) {
         many = hashed(args.iter().skip(first).step_by(step));
-        keyspace.warm(index, &many.0[..many.1]);
-        &many.0[..many.1]
+        keyspace.warm(index, &many);
+        &many[..]
     } else if let Some((hash, position)) = key_hash.zip(registered.first_key) {
         one = [Ahead {
             key: args.get(position).copied().unwrap_or_default(),
@@ -157,17 +159,12 @@ pub(crate) fn invoke(
     }
 }
 
-/// The first of a call's keys with their hashes, and how many these are.
-fn hashed<'k>(keys: impl Iterator<Item = &'k &'k [u8]>) -> ([Ahead<'k>; HASHED_KEYS], usize) {
-    let mut all = [Ahead::default(); HASHED_KEYS];
-    let mut len = 0;
-    for (place, key) in all.iter_mut().zip(keys) {
-        *place = Ahead {
-            key,
-            hash: keyspace::hash(key),
-            ..Ahead::default()
-        };
-        len += 1;
-    }
-    (all, len)
+/// The first of a call's keys with their hashes.
+fn hashed<'k>(keys: impl Iterator<Item = &'k &'k [u8]>) -> ArrayVec<Ahead<'k>, HASHED_KEYS> {
+    let hashed = |key: &&'k [u8]| Ahead {
+        key,
+        hash: keyspace::hash(key),
+        ..Ahead::default()
+    };
+    keys.take(HASHED_KEYS).map(hashed).collect()
 }

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use arrayvec::ArrayVec;
+
 use crate::client_state::{Peer, ReplyMode};
 use crate::command::{Context, Flags, Registered};
 use crate::commands::COMMANDS;
@@ -161,39 +163,42 @@ impl Engine {
         &self,
         id: ClientId,
         requests: impl Iterator<Item = &'r [&'r [u8]]>,
-    ) -> [Foreseen; FORESEEN] {
-        let mut all = [Foreseen::default(); FORESEEN];
-        let mut ahead = [Ahead::default(); FORESEEN];
-        let mut len = 0;
-        for (foreseen, request) in all.iter_mut().zip(requests) {
-            let Some(registered) = request.first().and_then(|name| COMMANDS.lookup(name)) else {
-                continue;
-            };
-            if !registered.children.is_empty() {
-                continue;
-            }
-            foreseen.registered = Some(registered);
-            let position = registered.first_key;
-            let Some((position, key)) = position.and_then(|at| Some((at, *request.get(at)?)))
-            else {
-                continue;
-            };
-            // A pipeline often asks for one key again and again; others mostly differ in their last byte.
-            let before = ahead[..len].last();
-            let before =
-                before.filter(|before| before.key.last() == key.last() && before.key == key);
-            let hash = before.map_or_else(|| keyspace::hash(key), |before| before.hash);
-            foreseen.key_hash = Some(hash);
-            ahead[len].key = key;
-            ahead[len].hash = hash;
-            if registered.has_elements {
-                ahead[len].element = request.get(position + 1).copied().unwrap_or_default();
-                ahead[len].member = request.last().copied().unwrap_or_default();
-            }
-            len += 1;
+    ) -> ArrayVec<Foreseen, FORESEEN> {
+        let mut ahead: ArrayVec<Ahead<'_>, FORESEEN> = ArrayVec::new();
+        let mut all = ArrayVec::new();
+        for request in requests.take(FORESEEN) {
+            let name = request.first().copied().unwrap_or_default();
+            let registered = COMMANDS.lookup(name);
+            let registered = registered.filter(|found| found.children.is_empty());
+            let key_hash = registered.and_then(|registered| {
+                let position = registered.first_key?;
+                let key = *request.get(position)?;
+                // A pipeline often asks for one key again and again; others mostly differ in their last byte.
+                let last = ahead.last().filter(|last| last.key.last() == key.last());
+                let hash = match last.filter(|last| last.key == key) {
+                    Some(last) => last.hash,
+                    None => keyspace::hash(key),
+                };
+                let (mut element, mut member) = Default::default();
+                if registered.has_elements {
+                    element = request.get(position + 1).copied().unwrap_or_default();
+                    member = request.last().copied().unwrap_or_default();
+                }
+                ahead.push(Ahead {
+                    key,
+                    hash,
+                    element,
+                    member,
+                });
+                Some(hash)
+            });
+            all.push(Foreseen {
+                registered,
+                key_hash,
+            });
         }
         if let Some(client) = self.state.clients.get(id) {
-            self.keyspace.warm(client.db, &ahead[..len]);
+            self.keyspace.warm(client.db, &ahead);
         }
         all
     }
