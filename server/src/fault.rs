@@ -315,6 +315,9 @@ impl Fault {
     );
     /// DEBUG PROTOCOL PUSH under RESP2.
     pub const NEEDS_RESP3: Self = Self::new("ERR RESP2 is not supported by this command");
+    /// SSUBSCRIBE within EXEC.
+    pub const SHARD_IN_EXEC: Self =
+        Self::new("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
     /// DEBUG LISTPACK of another encoding.
     pub const NOT_LISTPACK: Self = Self::new("ERR Not a listpack encoded object.");
 

@@ -342,6 +342,43 @@ fn messages_reach_subscribers_in_their_protocol() {
     assert_eq!(server.run(publisher, "PUBLISH ab hi"), ":0");
 }
 
+/// Redis confirms within EXEC's array also where confirmations are pushes, which are legal at top level only: who
+/// subscribes there under RESP3 reads no RESP. What is published goes behind the array, as in Redis 7.2.
+#[test]
+fn exec_confirms_subscriptions_in_place_and_delivers_messages_behind() {
+    for (protocol, aggregate) in [("2", '*'), ("3", '>')] {
+        let mut server = Server::new();
+        let id = server.client();
+        server.run(id, &format!("HELLO {protocol}"));
+        for line in ["MULTI", "SUBSCRIBE a b", "PUBLISH a x", "UNSUBSCRIBE a b"] {
+            server.run(id, line);
+        }
+        let mut out = Output::new();
+        server.engine.execute(id, &[b"EXEC"], &mut out, server.now);
+        let confirmed = |word: &str, channel: char, left: u8| {
+            let length = word.len();
+            format!("{aggregate}3 ${length} {word} $1 {channel} :{left}")
+        };
+        let expected = [
+            "*3".to_owned(),
+            confirmed("subscribe", 'a', 1),
+            confirmed("subscribe", 'b', 2),
+            ":1".to_owned(),
+            confirmed("unsubscribe", 'a', 1),
+            confirmed("unsubscribe", 'b', 0),
+            format!("{aggregate}3 $7 message $1 a $1 x"),
+        ];
+        assert_eq!(text(&out), expected.join(" "));
+        let bytes = out.to_vec();
+        let read = resp::Decoder::new(resp::Limits::client())
+            .decode(&bytes)
+            .map(|_| ());
+        let fault = read.err().map(|error| error.kind);
+        let nested = (protocol == "3").then_some(resp::ErrorKind::NestedPush);
+        assert_eq!(fault, nested);
+    }
+}
+
 #[test]
 fn what_was_sent_to_a_client_comes_before_its_next_reply() {
     let mut server = Server::new();

@@ -125,6 +125,9 @@ fn psubscribe(call: &mut Call<'_>) -> Outcome {
 }
 
 fn ssubscribe(call: &mut Call<'_>) -> Outcome {
+    if call.context == Context::Transaction {
+        return Err(Fault::SHARD_IN_EXEC);
+    }
     add(call, Space::Shard)
 }
 
