@@ -261,7 +261,7 @@ fn bitop(call: &mut Call<'_>) -> Outcome {
             .insert(destination, Value::String(Str::raw(result)), Expiry::Clear);
         call.db.changed(destination, Class::STRING, "set");
     } else {
-        call.db.delete(destination);
+        call.db.discard(destination);
     }
     call.reply.count(len);
     Ok(())

@@ -376,7 +376,7 @@ fn store(call: &mut Call<'_>, operation: Operation, event: &'static str) -> Outc
     });
     call.reply.count(result.len());
     if result.is_empty() {
-        call.db.delete(destination);
+        call.db.discard(destination);
     } else {
         call.db
             .insert(destination, Value::Set(result), Expiry::Clear);

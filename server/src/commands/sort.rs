@@ -122,7 +122,7 @@ fn sort_key(call: &mut Call<'_>, stores: bool) -> Outcome {
         call.db
             .changed_by(count, destination, Class::LIST, "sortstore");
     } else {
-        call.db.delete(destination);
+        call.db.discard(destination);
     }
     call.reply.count(count);
     Ok(())

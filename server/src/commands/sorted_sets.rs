@@ -208,7 +208,7 @@ pub(super) fn answer<M: AsRef<[u8]>>(
 pub(super) fn store(call: &mut Call<'_>, key: &[u8], set: SortedSet, event: &'static str) {
     let len = set.len();
     if len == 0 {
-        call.db.delete(key);
+        call.db.discard(key);
     } else {
         call.db.insert(key, Value::SortedSet(set), Expiry::Clear);
         call.db.changed(key, Class::SORTED_SET, event);

@@ -256,6 +256,16 @@ impl Database<'_> {
         removed
     }
 
+    /// As [`delete`](Self::delete), without a look at whether the time of the key is over: where a command stores nothing,
+    /// Redis deletes what was there, and tells of no expiry.
+    pub fn discard(&mut self, key: &[u8]) {
+        if let Some((slot, id)) = self.slots().id_of(key)
+            && self.keyspace.remove_at(self.index, slot, id).is_some()
+        {
+            self.changed(key, Class::GENERIC, "del");
+        }
+    }
+
     /// Takes what `key` holds out (RENAME, MOVE).
     pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
         let (slot, id) = self.find(key)?;
