@@ -7,7 +7,7 @@ use super::element::{Element, canonical_integer};
 ///
 /// Entries are encoded as Redis' listpack specification (antirez, 2017) has it, so that
 /// [`Self::entries`] is what a dump file holds between its header and its end byte; the header here
-/// is wider, and there may be spare room behind the entries. A canonical integer is stored as
+/// is another, and there may be spare room behind the entries. A canonical integer is stored as
 /// one and reads back as its text.
 ///
 /// A *position* is the offset of an entry in [`Self::entries`]; changing the listpack invalidates
@@ -24,7 +24,10 @@ use super::element::{Element, canonical_integer};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Listpack(
-    /// Nothing, or two `u32`s (the bytes of entries, their number), the entries, spare room.
+    /// Nothing, or a header, the entries, spare room.
+    ///
+    /// Up to [`SMALL`] bytes, the header is a byte that holds the number of entries, and spare room is zeros: no entry ends
+    /// in one, since a back length does not. Beyond, it is two `u32`s, the bytes of entries and their number.
     Box<[u8]>,
 );
 
@@ -37,8 +40,12 @@ pub enum Entry<'a> {
     Integer(i64),
 }
 
-/// Bytes of the header.
-const HEADER: usize = 8;
+/// The most bytes, header included, of a listpack with a header of one byte: what is left of an allocation, and few enough
+/// that the number of entries fits, which take two bytes at least.
+const SMALL: usize = 256 - 8;
+
+/// Bytes of a larger one's header.
+const WIDE: usize = 8;
 
 /// No listpack of several entries grows past this many bytes, whatever the limits allow.
 const MAX_BYTES: usize = 1 << 30;
@@ -53,13 +60,16 @@ impl Listpack {
     #[must_use]
     pub fn with_room(bytes: usize) -> Self {
         let mut pack = Self::new();
-        pack.resize(HEADER + bytes);
+        pack.resize(0, bytes);
         pack
     }
 
     /// The number of entries. O(1).
     pub fn len(&self) -> usize {
-        self.header(4)
+        match self.0.first() {
+            Some(len) if self.0.len() <= SMALL => usize::from(*len),
+            _ => self.wide_header(4),
+        }
     }
 
     /// Whether there is no entry.
@@ -69,8 +79,9 @@ impl Listpack {
 
     /// The bytes of all entries, encoded.
     pub fn entries(&self) -> &[u8] {
+        let header = header_len(self.0.len());
         self.0
-            .get(HEADER..HEADER + self.header(0))
+            .get(header..header + self.used())
             .unwrap_or_default()
     }
 
@@ -147,8 +158,9 @@ impl Listpack {
 
     /// Inserts an entry in front of the one at `position`. O(n).
     pub fn insert(&mut self, position: usize, entry: Entry<'_>) {
+        let len = self.len() + 1;
         self.splice(position, position, entry);
-        self.set_header(4, self.len() + 1);
+        self.set_len(len);
     }
 
     /// Replaces the entry at `position`. O(n).
@@ -160,11 +172,12 @@ impl Listpack {
     pub fn remove(&mut self, position: usize, count: usize) {
         let end = (0..count).fold(position, |end, _| self.next(end));
         let len = self.len() - count.min(self.len());
-        self.gap(position, end, 0);
-        self.set_header(4, len);
         if len == 0 {
             *self = Self::new();
+            return;
         }
+        self.gap(position, end, 0);
+        self.set_len(len);
     }
 
     /// Splits the entries from `position` on off. O(n).
@@ -179,7 +192,7 @@ impl Listpack {
         if count > 0 {
             let moved = &self.entries()[position..];
             tail.gap(0, 0, moved.len()).copy_from_slice(moved);
-            tail.set_header(4, count);
+            tail.set_len(count);
             self.remove(position, count);
         }
         tail
@@ -187,7 +200,8 @@ impl Listpack {
 
     /// Gives spare room back.
     pub fn shrink_to_fit(&mut self) {
-        self.resize(HEADER + self.entries().len());
+        let used = self.used();
+        self.resize(used, used);
     }
 
     /// The heap bytes behind it. O(1).
@@ -206,41 +220,99 @@ impl Listpack {
 
     /// Puts `room` bytes, yet to be written, in the place of the entries from `start` to `end`.
     fn gap(&mut self, start: usize, end: usize, room: usize) -> &mut [u8] {
-        let used = self.entries().len();
+        let used = self.used();
         let new = used - (end - start) + room;
-        if HEADER + new > self.0.len() {
-            self.resize(HEADER + new + spare(new));
+        if header_len(self.0.len()) + new > self.0.len() || self.0.is_empty() {
+            self.resize(used, new + spare(new));
         }
+        let header = header_len(self.0.len());
         self.0
-            .copy_within(HEADER + end..HEADER + used, HEADER + start + room);
-        self.set_header(0, new);
-        if new < used && HEADER + new + 2 * spare(new) + 64 < self.0.len() {
-            self.resize(HEADER + new + spare(new));
+            .copy_within(header + end..header + used, header + start + room);
+        if header > 1 {
+            self.set_wide_header(0, new);
+        } else if new < used {
+            self.0[header + new..header + used].fill(0);
         }
-        &mut self.0[HEADER + start..HEADER + start + room]
+        if new < used && header + new + 2 * spare(new) + 64 < self.0.len() {
+            self.resize(new, new + spare(new));
+        }
+        let header = header_len(self.0.len());
+        &mut self.0[header + start..header + start + room]
     }
 
-    /// Reallocates to at least `bytes`, which hold all entries.
-    fn resize(&mut self, bytes: usize) {
+    /// Reallocates to room for at least `room` bytes of entries; `used` are in use.
+    fn resize(&mut self, used: usize, room: usize) {
         // The allocator rounds up to this anyway.
-        let bytes = allocated(bytes) - 8;
+        let bytes = |header| allocated(header + room) - 8;
+        let small = bytes(1) <= SMALL;
+        let bytes = bytes(if small { 1 } else { WIDE });
+        let (old, new) = (header_len(self.0.len()), header_len(bytes));
+        let len = self.len();
         let mut storage = std::mem::take(&mut self.0).into_vec();
-        storage.truncate(bytes);
-        storage.reserve_exact(bytes - storage.len());
-        storage.resize(bytes, 0);
-        self.0 = storage.into_boxed_slice();
+        if old == new {
+            storage.truncate(bytes);
+            storage.reserve_exact(bytes - storage.len());
+            storage.resize(bytes, 0);
+            self.0 = storage.into_boxed_slice();
+        } else {
+            let mut other = vec![0; bytes];
+            if let Some(entries) = storage.get(old..old + used) {
+                other[new..new + used].copy_from_slice(entries);
+            }
+            self.0 = other.into_boxed_slice();
+            self.set_len(len);
+        }
+        if new > 1 {
+            self.set_wide_header(0, used);
+        }
     }
 
-    fn header(&self, offset: usize) -> usize {
+    /// The bytes of all entries. O(1), but for a small listpack that much was removed from.
+    fn used(&self) -> usize {
+        if self.0.len() > SMALL {
+            return self.wide_header(0);
+        }
+        let mut end = self.0.len();
+        // Spare room is mostly less than 16 bytes.
+        while let Some(last) = self.0[..end].last_chunk::<16>() {
+            let zeros = u128::from_le_bytes(*last).leading_zeros() as usize / 8;
+            end -= zeros;
+            if zeros < 16 {
+                break;
+            }
+        }
+        // A small listpack is 24 bytes at least, of which the first may be looked at one by one.
+        let zeros = self.0[..end].iter().rev().take_while(|byte| **byte == 0);
+        (end - zeros.count()).saturating_sub(1)
+    }
+
+    fn set_len(&mut self, len: usize) {
+        if self.0.len() <= SMALL {
+            self.0[0] = len as u8;
+        } else {
+            self.set_wide_header(4, len);
+        }
+    }
+
+    fn wide_header(&self, offset: usize) -> usize {
         self.0
             .get(offset..)
             .and_then(|bytes| bytes.first_chunk())
             .map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
     }
 
-    fn set_header(&mut self, offset: usize, value: usize) {
+    fn set_wide_header(&mut self, offset: usize, value: usize) {
         debug_assert!(u32::try_from(value).is_ok());
         self.0[offset..offset + 4].copy_from_slice(&(value as u32).to_le_bytes());
+    }
+}
+
+/// Bytes of the header of a listpack of this many bytes.
+const fn header_len(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        1..=SMALL => 1,
+        _ => WIDE,
     }
 }
 
