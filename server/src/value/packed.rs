@@ -80,15 +80,30 @@ impl Listpack {
     /// The bytes of all entries, encoded.
     pub fn entries(&self) -> &[u8] {
         let header = header_len(self.0.len());
-        self.0
-            .get(header..header + self.used())
-            .unwrap_or_default()
+        self.0.get(header..header + self.end()).unwrap_or_default()
+    }
+
+    /// The position behind the last entry. O(1), but for a small listpack that much was removed from.
+    #[inline]
+    pub fn end(&self) -> usize {
+        if self.0.len() > SMALL {
+            return self.wide_header(0);
+        }
+        // Spare room is mostly less than 16 bytes.
+        if let Some(last) = self.0.last_chunk::<16>() {
+            let zeros = u128::from_le_bytes(*last).leading_zeros() as usize / 8;
+            if zeros < 16 {
+                return self.0.len() - zeros - 1;
+            }
+        }
+        let last = self.0.iter().rposition(|byte| *byte != 0);
+        last.unwrap_or_default()
     }
 
     /// Whether an entry of `bytes` bytes can be added without passing the size any listpack is
     /// kept below.
     pub fn has_room_for(&self, bytes: usize) -> bool {
-        self.entries().len().saturating_add(bytes) < MAX_BYTES
+        self.end().saturating_add(bytes) < MAX_BYTES
     }
 
     /// The entry at a position.
@@ -96,8 +111,14 @@ impl Listpack {
         Some(decode(self.entries().get(position..)?)?.0)
     }
 
-    /// The position of the entry behind the one at `position`, which is `entries().len()` for the
-    /// last one.
+    /// The entry behind the one at `position`.
+    pub fn behind(&self, position: usize) -> Option<Entry<'_>> {
+        let entries = self.entries().get(position..)?;
+        let (_, len) = decode(entries)?;
+        Some(decode(entries.get(len + back_len_size(len)..)?)?.0)
+    }
+
+    /// The position of the entry behind the one at `position`, which is `end()` for the last one.
     pub fn next(&self, position: usize) -> usize {
         let rest = self.entries().get(position..).unwrap_or_default();
         position + decode(rest).map_or(0, |(_, len)| len + back_len_size(len))
@@ -108,7 +129,7 @@ impl Listpack {
         before(self.entries(), position)
     }
 
-    /// The position of an entry, or `entries().len()` if there is none. O(n), from the nearer end.
+    /// The position of an entry, or `end()` if there is none. O(n), from the nearer end.
     pub fn seek(&self, index: usize) -> usize {
         let entries = self.entries();
         let behind = self.len().saturating_sub(index);
@@ -148,7 +169,12 @@ impl Listpack {
 
     /// Adds an entry behind all others. O(its length), amortised.
     pub fn push_back(&mut self, entry: Entry<'_>) {
-        self.insert(self.entries().len(), entry);
+        self.insert(self.end(), entry);
+    }
+
+    /// Adds entries behind all others, at once. O(their length), amortised.
+    pub fn push_all<const N: usize>(&mut self, entries: [Entry<'_>; N]) {
+        self.insert_all(self.end(), entries);
     }
 
     /// Adds an entry in front of all others. O(n).
@@ -158,14 +184,19 @@ impl Listpack {
 
     /// Inserts an entry in front of the one at `position`. O(n).
     pub fn insert(&mut self, position: usize, entry: Entry<'_>) {
-        let len = self.len() + 1;
-        self.splice(position, position, entry);
+        self.insert_all(position, [entry]);
+    }
+
+    /// Inserts entries in front of the one at `position`, at once. O(n).
+    pub fn insert_all<const N: usize>(&mut self, position: usize, entries: [Entry<'_>; N]) {
+        let len = self.len() + N;
+        self.splice(position, position, entries);
         self.set_len(len);
     }
 
     /// Replaces the entry at `position`. O(n).
     pub fn replace(&mut self, position: usize, entry: Entry<'_>) {
-        self.splice(position, self.next(position), entry);
+        self.splice(position, self.next(position), [entry]);
     }
 
     /// Removes `count` entries from `position` on. O(n).
@@ -185,7 +216,7 @@ impl Listpack {
     pub fn split_off(&mut self, position: usize) -> Self {
         let (mut tail, mut count) = (Self::new(), 0);
         let mut at = position;
-        while at < self.entries().len() {
+        while at < self.end() {
             at = self.next(at);
             count += 1;
         }
@@ -200,7 +231,7 @@ impl Listpack {
 
     /// Gives spare room back.
     pub fn shrink_to_fit(&mut self) {
-        let used = self.used();
+        let used = self.end();
         self.resize(used, used);
     }
 
@@ -209,25 +240,36 @@ impl Listpack {
         allocated(self.0.len())
     }
 
-    fn splice(&mut self, start: usize, end: usize, entry: Entry<'_>) {
-        let (head, head_len, body) = encode(&entry);
-        let len = head_len + body.len();
-        let gap = self.gap(start, end, len + back_len_size(len));
-        gap[..head_len].copy_from_slice(&head[..head_len]);
-        gap[head_len..len].copy_from_slice(body);
-        write_back_len(&mut gap[len..], len);
+    fn splice<const N: usize>(&mut self, start: usize, end: usize, entries: [Entry<'_>; N]) {
+        let entries = entries.each_ref().map(encode);
+        let lens = entries.map(|(_, head_len, body)| head_len + body.len());
+        let room = lens.iter().map(|len| len + back_len_size(*len)).sum();
+        let mut rest = self.gap(start, end, room);
+        for ((head, head_len, body), len) in entries.iter().zip(lens) {
+            let (gap, behind) = rest.split_at_mut(len + back_len_size(len));
+            gap[..*head_len].copy_from_slice(&head[..*head_len]);
+            gap[*head_len..len].copy_from_slice(body);
+            write_back_len(&mut gap[len..], len);
+            rest = behind;
+        }
     }
 
     /// Puts `room` bytes, yet to be written, in the place of the entries from `start` to `end`.
     fn gap(&mut self, start: usize, end: usize, room: usize) -> &mut [u8] {
-        let used = self.used();
+        let used = self.end();
         let new = used - (end - start) + room;
-        if header_len(self.0.len()) + new > self.0.len() || self.0.is_empty() {
+        if new == used {
+            let header = header_len(self.0.len());
+            return &mut self.0[header + start..header + end];
+        }
+        if header_len(self.0.len()) + new > self.0.len() {
             self.resize(used, new + spare(new));
         }
         let header = header_len(self.0.len());
-        self.0
-            .copy_within(header + end..header + used, header + start + room);
+        if end < used {
+            let moved = header + end..header + used;
+            self.0.copy_within(moved, header + start + room);
+        }
         if header > 1 {
             self.set_wide_header(0, new);
         } else if new < used {
@@ -249,7 +291,7 @@ impl Listpack {
         let (old, new) = (header_len(self.0.len()), header_len(bytes));
         let len = self.len();
         let mut storage = std::mem::take(&mut self.0).into_vec();
-        if old == new {
+        if old == new || storage.is_empty() {
             storage.truncate(bytes);
             storage.reserve_exact(bytes - storage.len());
             storage.resize(bytes, 0);
@@ -265,25 +307,6 @@ impl Listpack {
         if new > 1 {
             self.set_wide_header(0, used);
         }
-    }
-
-    /// The bytes of all entries. O(1), but for a small listpack that much was removed from.
-    fn used(&self) -> usize {
-        if self.0.len() > SMALL {
-            return self.wide_header(0);
-        }
-        let mut end = self.0.len();
-        // Spare room is mostly less than 16 bytes.
-        while let Some(last) = self.0[..end].last_chunk::<16>() {
-            let zeros = u128::from_le_bytes(*last).leading_zeros() as usize / 8;
-            end -= zeros;
-            if zeros < 16 {
-                break;
-            }
-        }
-        // A small listpack is 24 bytes at least, of which the first may be looked at one by one.
-        let zeros = self.0[..end].iter().rev().take_while(|byte| **byte == 0);
-        (end - zeros.count()).saturating_sub(1)
     }
 
     fn set_len(&mut self, len: usize) {
