@@ -1,9 +1,9 @@
-//! What a key holds: a value of any type, its expiry, its access clock.
+//! What a key holds: a value of any type, its expiry, its access clock; and how the last is kept.
 
 use std::cell::Cell;
 
 use crate::access::AccessClock;
-use crate::value::{Hash, List, Set, SortedSet, Steps, Str};
+use crate::value::{Blob, Hash, List, Mark, Row, Set, SortedSet, Steps, Str, siphash};
 
 /// The expiry of a key that never expires.
 pub(crate) const NEVER: i64 = i64::MAX;
@@ -125,33 +125,90 @@ impl Value {
     }
 }
 
-/// What a key holds.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    pub(crate) value: Value,
+/// A key and what it holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    pub(crate) row: &'a Row<Value, Tag>,
     pub(crate) expires_at: i64,
-    pub(crate) access: Cell<AccessClock>,
 }
 
-impl Entry {
+impl<'a> Entry<'a> {
+    /// The key.
+    pub fn key(self) -> &'a Blob {
+        self.row.key()
+    }
+
     /// The value.
-    pub fn value(&self) -> &Value {
-        &self.value
+    pub fn value(self) -> &'a Value {
+        self.row.value()
     }
 
     /// When it expires, in unix milliseconds.
-    pub fn expires_at(&self) -> Option<i64> {
+    pub fn expires_at(self) -> Option<i64> {
         (self.expires_at != NEVER).then_some(self.expires_at)
     }
 
     /// When or how often it was read.
-    pub fn access(&self) -> AccessClock {
-        self.access.get()
+    pub fn access(self) -> AccessClock {
+        self.row.mark().access()
     }
 
-    /// The value and its expiry.
-    pub fn into_parts(self) -> (Value, Option<i64>) {
-        let expires_at = self.expires_at();
-        (self.value, expires_at)
+    /// A copy of the value, and its expiry.
+    pub fn to_parts(self) -> (Value, Option<i64>) {
+        (self.value().clone(), self.expires_at())
+    }
+}
+
+/// What is kept beside each key, in four bytes: its access clock (24 bits), whether it expires (one bit), and as much of its
+/// hash as there is room for. When the hash itself is needed, it is computed again.
+#[derive(Clone, Debug)]
+pub struct Tag(Cell<u32>);
+
+impl Tag {
+    const EXPIRES: u32 = 1 << 24;
+    /// The bits of the hash that are kept, as a mask of hashes: those that choose between two buckets when one is split
+    /// in a slot of 128 to 16,384 keys.
+    const HASH: u32 = 0x7f << 7;
+    /// How far they are moved.
+    const SHIFT: u32 = 18;
+
+    pub(crate) fn access(&self) -> AccessClock {
+        AccessClock::from_low_bits(self.0.get())
+    }
+
+    pub(crate) fn set_access(&self, clock: AccessClock) {
+        self.0.set(clock.in_low_bits_of(self.0.get()));
+    }
+
+    pub(crate) fn expires(&self) -> bool {
+        self.0.get() & Self::EXPIRES != 0
+    }
+
+    pub(crate) fn set_expires(&self, expires: bool) {
+        let flag = if expires { Self::EXPIRES } else { 0 };
+        self.0.set(self.0.get() & !Self::EXPIRES | flag);
+    }
+}
+
+impl Mark for Tag {
+    fn of(hash: u32) -> Self {
+        Self(Cell::new((hash & Self::HASH) << Self::SHIFT))
+    }
+
+    fn may_be(&self, hash: u32) -> bool {
+        (self.0.get() >> Self::SHIFT ^ hash) & Self::HASH == 0
+    }
+
+    fn hash(&self, key: &[u8]) -> u32 {
+        siphash::hash(key) as u32
+    }
+
+    fn has_bit(&self, bit: u32, key: &[u8]) -> bool {
+        let hash = if bit & Self::HASH == 0 {
+            self.hash(key)
+        } else {
+            self.0.get() >> Self::SHIFT
+        };
+        hash & bit != 0
     }
 }

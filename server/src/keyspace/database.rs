@@ -1,18 +1,17 @@
 //! What commands see of one database.
 
-use std::cell::Cell;
-
 use bytes::Bytes;
 
-use super::slots::{SLOT_BITS, SLOTS, Slots};
-use super::{EXPIRY_BYTES, Expiry, Keyspace, Touched};
+use super::expiries::EXPIRY_BYTES;
+use super::slots::{Keys, SLOT_BITS, SLOTS, Slots};
+use super::{Expiry, Keyspace, Touched};
 use crate::access::AccessClock;
 use crate::changes::Class;
 use crate::entry::{Entry, LATEST, NEVER, Value};
 use crate::fault::Fault;
 use crate::ids::ClientId;
 use crate::time::Now;
-use crate::value::{Blob, Hash, List, Rng, Set, SortedSet, Str, Table};
+use crate::value::{Blob, Hash, List, Rng, Set, SortedSet, Str};
 
 /// One database at one time, as commands see it: an expired key is absent.
 ///
@@ -114,11 +113,11 @@ impl Database<'_> {
     pub fn value(&self, key: &[u8]) -> Option<&Value> {
         let entry = self.glance(key)?;
         self.note_access(entry);
-        Some(&entry.value)
+        Some(entry.value())
     }
 
     /// What `key` holds; counts as a hit or a miss but not as an access (EXISTS). O(1).
-    pub fn glance(&self, key: &[u8]) -> Option<&Entry> {
+    pub fn glance(&self, key: &[u8]) -> Option<Entry<'_>> {
         let entry = self.entry(key);
         let stats = &self.keyspace.stats;
         let counter = if entry.is_some() {
@@ -131,10 +130,10 @@ impl Database<'_> {
     }
 
     /// What `key` holds; counts as nothing (TYPE, OBJECT, TTL). O(1).
-    pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
+    pub fn entry(&self, key: &[u8]) -> Option<Entry<'_>> {
         let slots = self.slots();
         let (slot, id) = slots.id_of(key)?;
-        let (_, entry) = slots.at(slot, id)?;
+        let entry = slots.at(slot, id)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.note_expired(key);
             return None;
@@ -146,7 +145,7 @@ impl Database<'_> {
     pub fn is_expired(&self, key: &[u8]) -> bool {
         let slots = self.slots();
         let entry = slots.id_of(key).and_then(|(slot, id)| slots.at(slot, id));
-        entry.is_some_and(|(_, entry)| entry.expires_at <= self.now.unix_ms())
+        entry.is_some_and(|entry| entry.expires_at <= self.now.unix_ms())
     }
 
     /// Whether there is such a key.
@@ -158,7 +157,7 @@ impl Database<'_> {
     pub fn share(&mut self, key: &[u8]) -> Option<Bytes> {
         let (slot, id) = self.find(key)?;
         let db = self.index;
-        let Value::String(text) = &mut self.slots_mut().at_mut(slot, id)?.value else {
+        let Value::String(text) = self.slots_mut().value_mut(slot, id)? else {
             return None;
         };
         let before = text.memory_bytes();
@@ -181,7 +180,7 @@ impl Database<'_> {
     pub fn value_mut(&mut self, key: &[u8]) -> Option<&mut Value> {
         let (slot, id) = self.find(key)?;
         self.touch(slot, id);
-        Some(&mut self.slots_mut().at_mut(slot, id)?.value)
+        self.slots_mut().value_mut(slot, id)
     }
 
     fn value_mut_or_create(&mut self, key: &[u8], make: impl FnOnce() -> Value) -> &mut Value {
@@ -193,8 +192,8 @@ impl Database<'_> {
             None => self.add(Blob::from(key), make(), NEVER),
         };
         // Both arms name an entry that is there.
-        match self.slots_mut().at_mut(slot, id) {
-            Some(entry) => &mut entry.value,
+        match self.slots_mut().value_mut(slot, id) {
+            Some(value) => value,
             None => unreachable!("an entry found or added just above"),
         }
     }
@@ -211,8 +210,8 @@ impl Database<'_> {
             return;
         };
         self.touch(slot, id);
-        if let Some(entry) = self.slots_mut().at_mut(slot, id) {
-            let old = std::mem::replace(&mut entry.value, value);
+        if let Some(held) = self.slots_mut().value_mut(slot, id) {
+            let old = std::mem::replace(held, value);
             self.keyspace.free(old);
         }
         match expiry {
@@ -239,20 +238,19 @@ impl Database<'_> {
         removed
     }
 
-    /// Takes what `key` holds out (RENAME, MOVE).
-    pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
+    /// Takes out what `key` holds: its value, and when it was to expire (RENAME, MOVE).
+    pub fn take(&mut self, key: &[u8]) -> Option<(Value, Option<i64>)> {
         let (slot, id) = self.find(key)?;
-        self.keyspace
-            .take_at(self.index, slot, id)
-            .map(|(_, entry)| entry)
+        let (_, value, at) = self.keyspace.take_at(self.index, slot, id)?;
+        Some((value, (at != NEVER).then_some(at)))
     }
 
     /// The bytes that `key` takes with everything it holds: its share of the tables and its value. O(1).
     pub fn memory_usage(&self, key: &[u8]) -> Option<usize> {
         let entry = self.entry(key)?;
         let expiry = usize::from(entry.expires_at().is_some()) * EXPIRY_BYTES;
-        let place = size_of::<Blob>() + size_of::<Entry>() + size_of::<u64>();
-        Some(entry.value.memory_bytes() + Blob::from(key).memory_bytes() + place + expiry)
+        let key_bytes = Blob::from(key).memory_bytes();
+        Some(entry.value().memory_bytes() + key_bytes + Keys::ENTRY_BYTES + expiry)
     }
 
     /// When `key` expires; `None` for a missing key, `Some(None)` for one that does not expire.
@@ -297,18 +295,20 @@ impl Database<'_> {
 
     /// Visits about `count` keys from `cursor` on and gives the next cursor, 0 at the end: every key that is there
     /// from the first call to the last is visited at least once. Expired keys are left out.
-    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Blob, &Entry)) -> u64 {
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Blob, Entry<'_>)) -> u64 {
         let slots = self.slots();
         let now_ms = self.now.unix_ms();
         let (mut slot, mut inner) = (cursor as usize & (SLOTS - 1), cursor >> SLOT_BITS);
         let mut visited = 0;
         while let Some(table) = slots.tables.get(slot) {
-            inner = table.scan(inner, count.saturating_sub(visited).max(1), |key, entry| {
+            let wanted = count.saturating_sub(visited).max(1);
+            inner = table.scan_rows(inner, wanted, |id, row| {
                 visited += 1;
+                let entry = slots.entry(slot as u16, id, row);
                 if entry.expires_at > now_ms {
-                    visit(key, entry);
+                    visit(entry.key(), entry);
                 } else {
-                    self.note_expired(key);
+                    self.note_expired(entry.key());
                 }
             });
             if inner == 0 {
@@ -326,10 +326,10 @@ impl Database<'_> {
     }
 
     /// Every key that has not expired.
-    pub fn iter(&self) -> impl Iterator<Item = (&Blob, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Blob, Entry<'_>)> {
         let now_ms = self.now.unix_ms();
-        let entries = self.slots().tables.iter().flat_map(Table::iter);
-        entries.filter(move |(_, entry)| entry.expires_at > now_ms)
+        let live = self.slots().iter().filter(move |e| e.expires_at > now_ms);
+        live.map(|entry| (entry.key(), entry))
     }
 
     /// A random key, all equally likely. O(slots).
@@ -342,16 +342,16 @@ impl Database<'_> {
             }
             let mut at = self.keyspace.rng.below(keys);
             let slots = self.slots();
-            let found = slots.tables.iter().find_map(|table| {
-                let here = table.at(at as u32).filter(|_| at < table.len());
-                at = at.wrapping_sub(if here.is_none() { table.len() } else { 0 });
+            let slot = slots.tables.iter().position(|table| {
+                let here = at < table.len();
+                at -= if here { 0 } else { table.len() };
                 here
             });
-            let (key, entry) = found?;
+            let entry = slots.at(slot? as u16, at as u32)?;
             if entry.expires_at > self.now.unix_ms() {
-                return Some(key.clone());
+                return Some(entry.key().clone());
             }
-            self.note_expired(key);
+            self.note_expired(entry.key());
         }
         None
     }
@@ -373,7 +373,7 @@ impl Database<'_> {
     /// The place of a live key; an expired one is removed on the way.
     fn find(&mut self, key: &[u8]) -> Option<(u16, u32)> {
         let (slot, id) = self.slots().id_of(key)?;
-        let (_, entry) = self.slots().at(slot, id)?;
+        let entry = self.slots().at(slot, id)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.keyspace.expire_at(self.index, slot, id);
             return None;
@@ -382,12 +382,11 @@ impl Database<'_> {
         Some((slot, id))
     }
 
-    fn note_access(&self, entry: &Entry) {
+    fn note_access(&self, entry: Entry<'_>) {
         if !self.keyspace.keeps_access {
             let counting = self.keyspace.counting;
-            entry
-                .access
-                .set(entry.access.get().touched(self.now, counting));
+            let clock = entry.access().touched(self.now, counting);
+            entry.row.mark().set_access(clock);
         }
     }
 
@@ -401,7 +400,7 @@ impl Database<'_> {
         let bytes = self
             .slots()
             .at(slot, id)
-            .map_or(0, |(_, entry)| entry.value.memory_bytes());
+            .map_or(0, |entry| entry.value().memory_bytes());
         self.keyspace.touched.push(Touched {
             db,
             slot,
@@ -420,15 +419,8 @@ impl Database<'_> {
         if value.kind().is_awaited() {
             self.keyspace.changes.became_ready(self.index, &key);
         }
-        let access = Cell::new(AccessClock::new(self.now, self.keyspace.counting.is_some()));
-        let (slot, id) = self.slots_mut().insert(
-            key,
-            Entry {
-                value,
-                expires_at,
-                access,
-            },
-        );
+        let access = AccessClock::new(self.now, self.keyspace.counting.is_some());
+        let (slot, id) = (self.slots_mut()).insert(key, value, expires_at, access);
         self.keyspace.touched.push(Touched {
             db: self.index,
             slot,

@@ -482,7 +482,7 @@ impl<'a> View<'a> {
     /// Behind the last element.
     fn end(self) -> Place {
         let node = self.len().saturating_sub(1);
-        let position = self.node(node).map_or(0, |pack| pack.end());
+        let position = self.node(node).map_or(0, Listpack::end);
         Place { node, position }
     }
 
