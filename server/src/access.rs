@@ -75,3 +75,23 @@ impl AccessClock {
 fn minutes(now: Now) -> u32 {
     (now.monotonic_s() / 60) & 0xffff
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{AccessClock, MASK};
+    use crate::time::Now;
+
+    #[test]
+    fn idle_time_goes_on_where_the_clock_begins_again() {
+        let before = Now {
+            unix_us: 0,
+            monotonic_us: u64::from(MASK) * 1_000_000,
+        };
+        let after = before.after_ms(5_000);
+        let clock = AccessClock::new(before, false);
+        assert_eq!((clock.idle_s(before), clock.idle_s(after)), (0, 5));
+        let kept = clock.touched(after, None).in_low_bits_of(u32::MAX);
+        assert_eq!(kept >> 24, 0xff);
+        assert_eq!(AccessClock::from_low_bits(kept).idle_s(after), 0);
+    }
+}

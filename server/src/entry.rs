@@ -212,3 +212,58 @@ impl Mark for Tag {
         hash & bit != 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Tag;
+    use crate::access::AccessClock;
+    use crate::value::{Blob, Mark, Table, siphash};
+
+    fn key(number: u32) -> Vec<u8> {
+        format!("key:{number}").into_bytes()
+    }
+
+    /// More entries than the bits that are kept tell apart, so that buckets are split with and without them.
+    #[test]
+    fn a_table_grows_and_shrinks_with_a_part_of_each_hash() {
+        let mut table = Table::<u32, Tag>::default();
+        for number in 0..40_000 {
+            assert_eq!(table.insert(Blob::from(&*key(number)), number), None);
+            if let Some(row) = table.row(number) {
+                row.mark().set_access(AccessClock::from_low_bits(number));
+                row.mark().set_expires(number % 3 == 0);
+            }
+        }
+        for number in 0..40_000 {
+            assert_eq!(table.get(&key(number)), Some(&number));
+        }
+        for number in (0..40_000).filter(|number| number % 100 > 0) {
+            assert_eq!(table.remove(&key(number)).map(|it| it.value), Some(number));
+        }
+        assert_eq!(table.len(), 400);
+        for number in (0..40_000).step_by(100) {
+            let row = table.id_of(&key(number)).and_then(|id| table.row(id));
+            let tag = row.map(|row| (row.mark().access(), row.mark().expires()));
+            let clock = AccessClock::from_low_bits(number);
+            assert_eq!(tag, Some((clock, number % 3 == 0)));
+        }
+        for number in 0..40_000 {
+            assert_eq!(table.contains(&key(number)), number % 100 == 0);
+        }
+    }
+
+    #[test]
+    fn a_tag_tells_most_hashes_apart_and_knows_each_bit() {
+        for number in 0..1_000 {
+            let key = key(number);
+            let hash = siphash::hash(&key) as u32;
+            let tag = Tag::of(hash);
+            tag.set_access(AccessClock::from_low_bits(u32::MAX));
+            tag.set_expires(true);
+            assert!(tag.may_be(hash) && !tag.may_be(hash ^ 1 << 9));
+            for bit in 0..32 {
+                assert_eq!(tag.has_bit(1 << bit, &key), hash >> bit & 1 == 1);
+            }
+        }
+    }
+}
