@@ -1,10 +1,15 @@
 //! Ten times the input costs at most eleven times the instructions, for each family of input, whole and in pieces.
 //!
 //! Counted by valgrind, so that no other program on the machine matters; where it is missing, the test says so. The
-//! program runs itself: with `workload FAMILY BYTES PIECE` it is what is counted. `RESP_LINEAR=map` counts one family only.
+//! program runs itself: with `workload FAMILY SIZE PIECE` it is what is counted. `RESP_LINEAR=map` counts one family only.
 
 use std::env;
 use std::process::{Command, ExitCode};
+
+use server::client_state::Peer;
+use server::config::Config;
+use server::engine::{Engine, Now};
+use server::output::Output;
 
 use resp::{Decoder, Limits, Protocol, RequestDecoder, frame_len};
 
@@ -19,6 +24,9 @@ const PIECES: &[(usize, usize)] = &[
     (WHOLE, 8 * 1024),
 ];
 
+/// Arguments of a command to start from.
+const ELEMENTS: usize = 300;
+
 /// What is counted, at least: starting a process costs some ten thousand instructions more or less.
 const LEAST_INSTRUCTIONS: u64 = 1_000_000;
 
@@ -26,7 +34,6 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["workload"] => ExitCode::SUCCESS,
         ["workload", family, bytes, piece] => {
             let number = |text: &str| text.parse().expect("a number");
             work(family, number(bytes), number(piece));
@@ -44,12 +51,15 @@ fn compare() -> ExitCode {
         eprintln!("NOT COUNTED: no valgrind on PATH");
         return ExitCode::SUCCESS;
     }
-    let start = instructions(&[]);
     let wanted = env::var("RESP_LINEAR").unwrap_or_default();
     let mut code = ExitCode::SUCCESS;
-    let families = FRAMES.iter().chain(REQUESTS).map(|(name, _)| name);
-    for family in families.filter(|family| family.contains(&wanted)) {
-        for (piece, bytes) in PIECES {
+    let input = FRAMES.iter().chain(REQUESTS);
+    let input =
+        input.flat_map(|(name, _)| PIECES.iter().map(|(piece, bytes)| (*name, piece, bytes)));
+    let commands = COMMANDS.iter().map(|(name, _)| (*name, &WHOLE, &ELEMENTS));
+    for (family, piece, bytes) in input.chain(commands) {
+        if family.contains(&wanted) {
+            let start = instructions(&[family, "0", &piece.to_string()]);
             let count = |bytes: usize| {
                 instructions(&[family, &bytes.to_string(), &piece.to_string()]) - start
             };
@@ -60,12 +70,17 @@ fn compare() -> ExitCode {
             }
             let ten = count(10 * bytes);
             let ratio = ten as f64 / one as f64;
+            let cut = if *piece == WHOLE {
+                "whole".to_owned()
+            } else {
+                format!("in pieces of {piece}")
+            };
             println!(
-                "{family:20} pieces of {piece:>10}: {:6.1} instructions a byte, {ratio:5.2} times for 10 times the input",
+                "{family:20} {cut:>18}: {:6.1} instructions for each of {bytes}, {ratio:5.2} times for 10 times the input",
                 one as f64 / bytes as f64
             );
             if ten > 11 * one {
-                eprintln!("more than 11 times: {family} in pieces of {piece}");
+                eprintln!("more than 11 times: {family} {cut}");
                 code = ExitCode::FAILURE;
             }
         }
@@ -154,6 +169,19 @@ const REQUESTS: &[Family] = &[
     ("ignored-requests", |bytes| repeated("*0\r\n\r\n", bytes)),
 ];
 
+/// Calls of commands that take any number of arguments: what stands behind `…` is repeated, each `#` another number.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("MSET", &["MSET … # a", "MSET … # b", "MGET … #"]),
+    ("DEL", &["MSET … # a", "EXISTS … #", "DEL … #"]),
+    ("SADD", &["SADD s … #", "SMISMEMBER s … #", "SREM s … #"]),
+    ("HSET", &["HSET h … # a", "HMGET h … #", "HDEL h … #"]),
+    ("RPUSH", &["RPUSH l … #", "LPUSH l … #", "LPOP l 1000000"]),
+    ("SUNIONSTORE", &["SUNIONSTORE to … #"]),
+    ("WATCH", &["WATCH … #", "UNWATCH"]),
+    ("BLPOP", &["BLPOP … #"]),
+    ("BITFIELD", &["BITFIELD b … SET u8 # 1"]),
+];
+
 fn repeated(unit: &str, bytes: usize) -> String {
     unit.repeat(bytes / unit.len())
 }
@@ -163,13 +191,19 @@ fn aggregate(kind: &str, unit: &str, bytes: usize) -> String {
     format!("{kind}{}\r\n{}", count, unit.repeat(count))
 }
 
-/// Reads so many bytes of a family.
+/// Reads so many bytes of a family, or runs its commands with so many elements; with none, only starts.
 fn work(family: &str, bytes: usize, piece: usize) {
     let named = |(name, _): &&Family| *name == family;
     if let Some((_, input)) = FRAMES.iter().find(named) {
-        frames(input(bytes).as_bytes(), piece);
+        if bytes > 0 {
+            frames(input(bytes).as_bytes(), piece);
+        }
     } else if let Some((_, input)) = REQUESTS.iter().find(named) {
-        requests(input(bytes).as_bytes(), piece);
+        if bytes > 0 {
+            requests(input(bytes).as_bytes(), piece);
+        }
+    } else if let Some((_, calls)) = COMMANDS.iter().find(|(name, _)| *name == family) {
+        commands(calls, bytes);
     } else {
         panic!("no family {family}");
     }
@@ -203,6 +237,32 @@ fn requests(input: &[u8], piece: usize) {
         requests.consumed()
     });
     assert!(arguments > 0 || input.starts_with(b"*0"));
+}
+
+/// Runs calls of so many elements on an engine.
+fn commands(calls: &[&str], elements: usize) {
+    let now = Now {
+        unix_us: 1_700_000_000_000_000,
+        monotonic_us: 1,
+    };
+    let mut engine = Engine::new(Config::default(), 1, now);
+    let client = engine.connect(Peer::default(), now);
+    for call in calls {
+        let (once, repeated) = call.split_once('…').unwrap_or((call, ""));
+        if !repeated.is_empty() && elements == 0 {
+            continue;
+        }
+        let once = once.split_whitespace().map(str::to_owned);
+        let repeated = (0..elements).flat_map(|number| {
+            let words = repeated.split_whitespace();
+            words.map(move |word| word.replace('#', &number.to_string()))
+        });
+        let args: Vec<String> = once.chain(repeated).collect();
+        let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
+        let mut reply = Output::new();
+        engine.execute(client, &args, &mut reply, now);
+        assert!(!reply.to_vec().starts_with(b"-"), "{call}");
+    }
 }
 
 /// Shows the input as a connection does, and sees that all of it is used. No byte of it is copied.

@@ -11,7 +11,7 @@ use crate::time::Now;
 pub(crate) const STARTUP_BYTES: usize = 512 * 1024;
 
 /// Calls that share a reading of the clock, at most.
-const STRIDE_CALLS: usize = 16;
+const STRIDE_CALLS: u32 = 16;
 
 /// Arguments of a call that may share a reading, its name included, at most.
 const STRIDE_ARGUMENTS: usize = 8;
@@ -28,6 +28,7 @@ pub(crate) struct Charged<'a> {
     pub(crate) registered: &'static Registered,
     pub(crate) args: &'a [&'a [u8]],
     pub(crate) reply_bytes: usize,
+    pub(crate) shares_reading: bool,
     pub(crate) now: Now,
 }
 
@@ -74,7 +75,7 @@ impl State {
 
     /// Ends the calls that share a reading of the clock before something begins that has one of its own.
     pub(crate) fn end_stride(&mut self) {
-        if self.stride.calls.is_empty() {
+        if self.stride.calls == 0 {
             return;
         }
         let took_us = self.took_us(self.stride.begun_us);
@@ -103,16 +104,21 @@ impl State {
             registered,
             args,
             reply_bytes,
+            shares_reading,
             now,
         } = *call;
         let goes_on = self.more_follows
             && reply_bytes <= STRIDE_REPLY_BYTES
-            && self.stride.calls.len() + 1 < STRIDE_CALLS
-            && self.shares_reading(registered, args);
-        if self.stride.calls.is_empty() {
+            && self.stride.calls + 1 < STRIDE_CALLS
+            && shares_reading;
+        if self.stride.calls == 0 {
             self.stride.begun_us = begun_us;
         }
-        self.stride.calls.push(registered.id);
+        self.stride.calls += 1;
+        match self.stride.runs.last_mut() {
+            Some((command, calls)) if *command == registered.id => *calls += 1,
+            _ => self.stride.runs.push((registered.id, 1)),
+        }
         if goes_on {
             return;
         }
@@ -125,21 +131,23 @@ impl State {
     fn charge_stride(&mut self, took_us: u64) -> u64 {
         let measured = self.config.latency_tracking;
         let calls = std::mem::take(&mut self.stride.calls);
-        let (before, last) = calls.split_at(calls.len().saturating_sub(1));
         let (each_ns, last_ns) = if took_us < SHARED_US {
-            let each_ns = took_us * 1000 / calls.len().max(1) as u64;
+            let each_ns = took_us * 1000 / u64::from(calls.max(1));
             (each_ns, each_ns)
         } else {
             (0, took_us * 1000)
         };
-        for command in before {
-            self.stats.took(*command, each_ns, measured);
+        let last = self.stride.runs.last_mut();
+        let last = last.map(|(command, calls)| {
+            *calls -= 1;
+            *command
+        });
+        for (command, calls) in self.stride.runs.drain(..) {
+            self.stats.took(command, each_ns, calls, measured);
         }
-        for command in last {
-            self.stats.took(*command, last_ns, measured);
+        if let Some(command) = last {
+            self.stats.took(command, last_ns, 1, measured);
         }
-        self.stride.calls = calls;
-        self.stride.calls.clear();
         last_ns / 1000
     }
 

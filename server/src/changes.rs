@@ -151,6 +151,16 @@ impl Changes {
         }
     }
 
+    /// Whether there is anything that others are to be told.
+    #[inline]
+    pub fn concern_others(&self) -> bool {
+        self.all_ready
+            | self.all_invalidated
+            | !self.ready.is_empty()
+            | !self.events.is_empty()
+            | !self.invalidated.is_empty()
+    }
+
     /// Notes that `key` now holds something that a blocked client may want: whoever waits for it does so because it held
     /// nothing of that kind, so this is said when it begins to, not at every change.
     pub fn became_ready(&mut self, db: usize, key: &[u8]) {
@@ -188,7 +198,7 @@ impl Watch {
     }
 
     /// `client` watches none of `keys` any more, and starts clean.
-    pub fn remove(&mut self, client: ClientId, keys: &[(usize, Blob)]) {
+    pub fn remove<'k>(&mut self, client: ClientId, keys: impl Iterator<Item = &'k (usize, Blob)>) {
         for key in keys {
             if let Some(watchers) = self.keys.get_mut(key) {
                 watchers.retain(|watcher| *watcher != client);

@@ -1,6 +1,6 @@
 //! What the engine keeps about each connected client.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use resp::Protocol;
 
@@ -136,10 +136,8 @@ pub struct Client {
     pub transaction: Option<Box<Transaction>>,
     /// How many commands EXEC runs right now, and their bytes.
     pub executing: Option<(usize, usize)>,
-    /// Watched keys; the flag tells that a key had already expired when it was watched.
-    pub watched: Vec<(usize, Blob)>,
-    /// Whether a key of `watched` had expired unseen when it was watched.
-    pub watched_expired: Vec<bool>,
+    /// Watched keys, and whether each had expired unseen when it was watched.
+    pub watched: HashMap<(usize, Blob), bool>,
     /// Pub/sub.
     pub subscriptions: Box<Subscriptions>,
     /// Client-side caching, where it is on.
@@ -175,6 +173,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether any command is open to the client, and runs at once.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.authenticated && self.transaction.is_none() && !self.subscriptions.is_any()
+    }
+
     /// Whether the client is a RESP2 subscriber, to which only a few commands are open.
     pub fn is_subscriber_only(&self) -> bool {
         self.protocol == Protocol::Resp2 && self.subscriptions.is_any()
@@ -204,7 +208,7 @@ impl Client {
             &self.subscriptions.shard_channels,
         ];
         let prefixes = self.tracker.iter().flat_map(|tracker| &tracker.prefixes);
-        let watched = self.watched.iter().map(|(_, key)| key);
+        let watched = self.watched.keys().map(|(_, key)| key);
         let names: usize = names
             .into_iter()
             .flatten()
@@ -283,8 +287,7 @@ impl Clients {
             last_command: None,
             transaction: None,
             executing: None,
-            watched: Vec::new(),
-            watched_expired: Vec::new(),
+            watched: HashMap::new(),
             subscriptions: Box::default(),
             tracker: None,
             waiting: None,

@@ -295,8 +295,12 @@ pub struct Registered {
     pub id: CommandId,
     /// The subcommands' places.
     pub children: std::ops::Range<usize>,
+    /// The position of its first key, where that is the same in every call.
+    pub first_key: Option<usize>,
     /// Of a command whose keys go on to its last argument: the first one's position, and the step from key to key.
     pub many_keys: Option<(usize, usize)>,
+    /// Whether it looks up elements by their names in what a key holds.
+    pub has_elements: bool,
 }
 
 impl Registered {
@@ -318,18 +322,14 @@ impl Registered {
             Some(container) => format!("{}|{}", container.name, command.name).to_ascii_lowercase(),
             None => command.name.to_ascii_lowercase(),
         };
-        let many_keys = match command.keys.first() {
-            Some(Some(Keys {
-                place:
-                    Place::Range {
-                        first,
-                        last: -1,
-                        step,
-                    },
+        let range = match command.keys[0] {
+            Some(Keys {
+                place: Place::Range { first, last, step },
                 ..
-            })) => Some((*first, (*step).max(1))),
+            }) => Some((first, last, step)),
             _ => None,
         };
+        let many_keys = range.filter(|(_, last, _)| *last == -1);
         Self {
             command,
             family,
@@ -339,7 +339,9 @@ impl Registered {
             arguments,
             id: CommandId(index as u16),
             children: 0..0,
-            many_keys,
+            first_key: range.map(|(first, ..)| first),
+            many_keys: many_keys.map(|(first, _, step)| (first, step.max(1))),
+            has_elements: matches!(family.category, "hash" | "set" | "sortedset"),
         }
     }
 

@@ -10,14 +10,15 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use arrayvec::ArrayVec;
 use resp::{ErrorKind, Limits, RequestDecoder};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::batch::Batch;
 use crate::client_state::Peer;
 use crate::effects::Request;
 use crate::engine::{Engine, Flow};
 use crate::ids::ClientId;
-use crate::keyspace::Ahead;
 use crate::output::Output;
 pub use crate::shared::Shared;
 use crate::shared::Wake;
@@ -39,9 +40,6 @@ const WAITING_INPUT_BYTES: usize = 64 * 1024;
 
 /// Slices of one vectored write.
 const SLICES: usize = 64;
-
-/// Arguments of a request that are gathered without an allocation.
-const FEW_ARGUMENTS: usize = 16;
 
 thread_local! {
     /// What was read just now. Most requests arrive whole and are run from here.
@@ -367,28 +365,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         SPARE.with_borrow_mut(|spare| output.borrow_buffer(spare));
         self.yields = requests.len() >= BATCH_REQUESTS;
         let mut pending = requests.iter();
-        let mut many = Vec::new();
+        let mut batch = Batch::default();
+        let mut done = 0;
         let traffic = &mut self.traffic;
         let unread = input.len() - consumed;
         let mut flow = Flow::Continue;
         while flow == Flow::Continue && !pending.is_empty() && output.len() < high {
             flow = self.shared.with(|engine, now| {
                 traffic.report(engine, id, (unread, output.len()));
-                if pending.len() > 1 {
-                    engine.warm(id, pending.iter().take(BATCH_REQUESTS).filter_map(ahead));
-                }
                 let mut flow = Flow::Continue;
-                for left in (0..pending.len().min(BATCH_REQUESTS)).rev() {
-                    let Some(request) = pending.next() else { break };
-                    engine.expect_more(left > 0);
-                    let mut few = [&[][..]; FEW_ARGUMENTS];
-                    let args = gather(request, &mut few, &mut many);
-                    flow = engine.execute(id, args, output, now);
-                    if flow == Flow::Postponed {
-                        backlog.push(Request::new(args));
-                    }
-                    if flow != Flow::Continue || output.len() >= high {
-                        break;
+                let mut left = pending.len().min(BATCH_REQUESTS);
+                while flow == Flow::Continue && left > 0 && output.len() < high {
+                    batch.fill(&mut pending, left);
+                    left -= batch.len();
+                    // For one alone there is nothing to gain.
+                    let foreseen = if batch.len() > 1 {
+                        engine.foresee(id, batch.from(0))
+                    } else {
+                        ArrayVec::new()
+                    };
+                    done = 0;
+                    while done < batch.len() && flow == Flow::Continue && output.len() < high {
+                        engine.expect_more(left + batch.len() > done + 1);
+                        let args = batch.at(done);
+                        let foreseen = foreseen.get(done).copied().unwrap_or_default();
+                        flow = engine.execute_foreseen(id, args, foreseen, output, now);
+                        done += 1;
+                        if flow == Flow::Postponed {
+                            backlog.push(Request::new(args));
+                        }
                     }
                 }
                 engine.end_batch();
@@ -400,9 +405,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             });
         }
         // What did not run is kept, in the order it is to run, as a stack.
+        backlog.extend(batch.from(done).map(Request::new));
         for request in pending {
             backlog.push(Request::new(&request.iter().collect::<Vec<_>>()));
         }
+        drop(batch);
         backlog.reverse();
         self.flow = flow;
         // Where the decoder stopped at an error, it tells so only now.
@@ -419,33 +426,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.undecoded = true;
         }
     }
-}
-
-/// What is looked up for a request, if it is anything.
-fn ahead(request: resp::RequestRef<'_>) -> Option<Ahead<'_>> {
-    Some(Ahead {
-        key: request.get(1)?,
-        element: request.get(2).unwrap_or_default(),
-        last: request.get(request.len() - 1).unwrap_or_default(),
-    })
-}
-
-/// The arguments of a request, in `few` where there is room.
-fn gather<'a, 'b>(
-    request: resp::RequestRef<'a>,
-    few: &'b mut [&'a [u8]; FEW_ARGUMENTS],
-    many: &'b mut Vec<&'a [u8]>,
-) -> &'b [&'a [u8]] {
-    let len = request.len();
-    if let Some(room) = few.get_mut(..len) {
-        for (place, arg) in room.iter_mut().zip(request.iter()) {
-            *place = arg;
-        }
-        return room;
-    }
-    many.clear();
-    many.extend(request.iter());
-    many
 }
 
 fn high_bytes(limits: &Limits) -> usize {

@@ -1,13 +1,18 @@
 //! How a command runs: its handler is called, its fault answered, and the books brought up to date.
 
+use arrayvec::ArrayVec;
+
 use crate::accounting::Charged;
 use crate::args::Args;
 use crate::command::{Call, Commands, Context, Flags, Registered};
 use crate::ids::ClientId;
-use crate::keyspace::{Ahead, Keyspace};
+use crate::keyspace::{self, Ahead, Keyspace};
 use crate::reply::Reply;
 use crate::state::State;
 use crate::time::Now;
+
+/// Keys of one call that are hashed, and read ahead for, before it runs.
+const HASHED_KEYS: usize = 32;
 
 /// Who calls, when and why.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +20,8 @@ pub(crate) struct Caller {
     pub(crate) id: ClientId,
     pub(crate) now: Now,
     pub(crate) context: Context,
+    /// The hash of the call's first key, where that is known.
+    pub(crate) key_hash: Option<u64>,
 }
 
 /// Runs another command of the same client into the same reply (EXEC, scripts); it is not gated but for its arity.
@@ -23,6 +30,7 @@ pub(crate) fn run(call: &mut Call<'_>, args: &[&[u8]], context: Context) {
         id: call.id,
         now: call.now,
         context,
+        key_hash: None,
     };
     run_by_name(
         call.commands,
@@ -63,8 +71,14 @@ pub(crate) fn invoke(
     reply: &mut Reply<'_>,
     caller: Caller,
 ) {
-    let Caller { id, now, context } = caller;
-    if !state.shares_reading(registered, args) {
+    let Caller {
+        id,
+        now,
+        context,
+        key_hash,
+    } = caller;
+    let shares_reading = state.shares_reading(registered, args);
+    if !shares_reading {
         state.end_stride();
     }
     let begun_us = state.begin_us(now);
@@ -74,20 +88,25 @@ pub(crate) fn invoke(
     let client = state.clients.at(id);
     let index = client.db;
     keyspace.keeps_access = client.no_touch && registered.command.name != "TOUCH";
-    if let Some((first, step)) = registered.many_keys.filter(|_| args.len() > 3) {
-        let keys = args.iter().skip(first).step_by(step);
-        keyspace.warm(
-            index,
-            keys.map(|key| Ahead {
-                key,
-                ..Ahead::default()
-            }),
-        );
-    }
+    let (one, many);
+    let known = if let Some((first, step)) = registered.many_keys.filter(|_| args.len() > 3) {
+        many = hashed(args.iter().skip(first).step_by(step));
+        keyspace.warm(index, &many);
+        &many[..]
+    } else if let Some((hash, position)) = key_hash.zip(registered.first_key) {
+        one = [Ahead {
+            key: args.get(position).copied().unwrap_or_default(),
+            hash,
+            ..Ahead::default()
+        }];
+        &one[..]
+    } else {
+        &[]
+    };
     let mut call = Call {
         args: Args::new(args, registered.words),
         reply: reply.reborrow(),
-        db: keyspace.database(index, now),
+        db: keyspace.database(index, now).knowing(known),
         state,
         id,
         now,
@@ -133,8 +152,19 @@ pub(crate) fn invoke(
             registered,
             args,
             reply_bytes: reply.len_since(mark),
+            shares_reading,
             now,
         };
         state.charge(begun_us, &call);
     }
+}
+
+/// The first of a call's keys with their hashes.
+fn hashed<'k>(keys: impl Iterator<Item = &'k &'k [u8]>) -> ArrayVec<Ahead<'k>, HASHED_KEYS> {
+    let hashed = |key: &&'k [u8]| Ahead {
+        key,
+        hash: keyspace::hash(key),
+        ..Ahead::default()
+    };
+    keys.take(HASHED_KEYS).map(hashed).collect()
 }

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use arrayvec::ArrayVec;
+
 use crate::client_state::{Peer, ReplyMode};
 use crate::command::{Context, Flags, Registered};
 use crate::commands::COMMANDS;
@@ -11,7 +13,7 @@ use crate::dispatch::{Caller, invoke, run_by_name};
 use crate::effects::Request;
 use crate::fault::Fault;
 use crate::ids::ClientId;
-use crate::keyspace::{Ahead, Keyspace};
+use crate::keyspace::{self, Ahead, Keyspace};
 use crate::output::Output;
 use crate::reply::Reply;
 use crate::state::{Pause, State};
@@ -19,6 +21,16 @@ pub use crate::time::Now;
 
 /// How many expired keys one tick removes at most, so that it stays short.
 const EXPIRED_PER_TICK: usize = 20_000;
+
+/// How many requests are looked up together.
+pub const FORESEEN: usize = 16;
+
+/// What is known of a request before its turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Foreseen {
+    registered: Option<&'static Registered>,
+    key_hash: Option<u64>,
+}
 
 /// What the caller does with a client's next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +88,18 @@ impl Engine {
     ///
     /// `args` holds the command's name first; an empty request does nothing.
     pub fn execute(&mut self, id: ClientId, args: &[&[u8]], out: &mut Output, now: Now) -> Flow {
+        self.execute_foreseen(id, args, Foreseen::default(), out, now)
+    }
+
+    /// [`execute`](Self::execute) with what [`foresee`](Self::foresee) told of this very request.
+    pub fn execute_foreseen(
+        &mut self,
+        id: ClientId,
+        args: &[&[u8]],
+        foreseen: Foreseen,
+        out: &mut Output,
+        now: Now,
+    ) -> Flow {
         let Some(client) = self.state.clients.get_mut(id) else {
             return Flow::Close;
         };
@@ -97,6 +121,7 @@ impl Engine {
             &mut self.state,
             id,
             args,
+            foreseen,
             &mut reply,
             now,
         ) == Flow::Postponed
@@ -107,17 +132,13 @@ impl Engine {
         let Some(client) = self.state.clients.get_mut(id) else {
             return Flow::Close;
         };
-        match client.reply_mode {
-            ReplyMode::On => {}
-            ReplyMode::Off => out.cut(mark),
-            ReplyMode::Skipping => {
-                out.cut(mark);
-                client.reply_mode = ReplyMode::On;
-            }
-            ReplyMode::SkipNext => {
-                out.cut(mark);
-                client.reply_mode = ReplyMode::Skipping;
-            }
+        if client.reply_mode != ReplyMode::On {
+            out.cut(mark);
+            client.reply_mode = match client.reply_mode {
+                ReplyMode::SkipNext => ReplyMode::Skipping,
+                ReplyMode::Skipping => ReplyMode::On,
+                other => other,
+            };
         }
         if let Some(tracker) = &mut client.tracker
             && client.transaction.is_none()
@@ -145,11 +166,50 @@ impl Engine {
         }
     }
 
-    /// Reads ahead for requests of `id` that are about to run; see [`Keyspace::warm`].
-    pub fn warm<'k>(&self, id: ClientId, calls: impl Iterator<Item = Ahead<'k>>) {
-        if let Some(client) = self.state.clients.get(id) {
-            self.keyspace.warm(client.db, calls);
+    /// Looks up requests of `id` that are about to run, so that what each waits for is on its way from memory for all of
+    /// them together. At most [`FORESEEN`] are looked at; changes nothing.
+    pub fn foresee<'r>(
+        &self,
+        id: ClientId,
+        requests: impl Iterator<Item = &'r [&'r [u8]]>,
+    ) -> ArrayVec<Foreseen, FORESEEN> {
+        let mut ahead: ArrayVec<Ahead<'_>, FORESEEN> = ArrayVec::new();
+        let mut all = ArrayVec::new();
+        for request in requests.take(FORESEEN) {
+            let name = request.first().copied().unwrap_or_default();
+            let registered = COMMANDS.lookup(name);
+            let registered = registered.filter(|found| found.children.is_empty());
+            let key_hash = registered.and_then(|registered| {
+                let position = registered.first_key?;
+                let key = *request.get(position)?;
+                // A pipeline often asks for one key again and again; others mostly differ in their last byte.
+                let last = ahead.last().filter(|last| last.key.last() == key.last());
+                let hash = match last.filter(|last| last.key == key) {
+                    Some(last) => last.hash,
+                    None => keyspace::hash(key),
+                };
+                let (mut element, mut member) = Default::default();
+                if registered.has_elements {
+                    element = request.get(position + 1).copied().unwrap_or_default();
+                    member = request.last().copied().unwrap_or_default();
+                }
+                ahead.push(Ahead {
+                    key,
+                    hash,
+                    element,
+                    member,
+                });
+                Some(hash)
+            });
+            all.push(Foreseen {
+                registered,
+                key_hash,
+            });
         }
+        if let Some(client) = self.state.clients.get(id) {
+            self.keyspace.warm(client.db, &ahead);
+        }
+        all
     }
 
     /// Tells whether the caller has further requests at hand, to be run right after the next one: quick ones may then
@@ -282,17 +342,21 @@ impl Engine {
     }
 }
 
-/// Forty hexadecimal digits.
 /// The gates before a command, in Redis' order, then the command.
 fn process(
     keyspace: &mut Keyspace,
     state: &mut State,
     id: ClientId,
     args: &[&[u8]],
+    foreseen: Foreseen,
     reply: &mut Reply<'_>,
     now: Now,
 ) -> Flow {
-    let registered = match COMMANDS.resolve(args) {
+    let resolved = match foreseen.registered {
+        Some(found) => Ok(found),
+        None => COMMANDS.resolve(args),
+    };
+    let registered = match resolved {
         Ok(found) => found,
         Err(fault) => return reject(keyspace, state, id, None, &fault, reply),
     };
@@ -301,72 +365,59 @@ fn process(
     }
     let client = state.clients.at_mut(id);
     client.last_command = Some(registered.id);
-    if !client.authenticated && !registered.has(Flags::NO_AUTH) {
-        return reject(
-            keyspace,
-            state,
-            id,
-            Some(registered),
-            &Fault::NO_AUTH,
-            reply,
-        );
-    }
-    if client.is_subscriber_only() && !registered.has(Flags::SUBSCRIBED) {
-        return reject(
-            keyspace,
-            state,
-            id,
-            Some(registered),
-            &Fault::subscribed(&registered.name),
-            reply,
-        );
-    }
-    let queueing = client.transaction.is_some();
-    if queueing && registered.has(Flags::NO_MULTI) {
-        return reject(
-            keyspace,
-            state,
-            id,
-            Some(registered),
-            &Fault::NOT_IN_MULTI,
-            reply,
-        );
-    }
-    if state.config.maxmemory > 0
-        && !make_room(keyspace, state, id, reply, now)
-        && (registered.has(Flags::DENY_OOM) || (queueing && may_not_queue(state, id, registered)))
-    {
-        return reject(
-            keyspace,
-            state,
-            id,
-            Some(registered),
-            &Fault::OUT_OF_MEMORY,
-            reply,
-        );
-    }
-    if let Some(pause) = state.pause
-        && is_paused(state, pause, id, registered)
-    {
-        state.clients.at_mut(id).postponed = true;
-        return Flow::Postponed;
-    }
-    let client = state.clients.at_mut(id);
     client.postponed = false;
-    if let Some(transaction) = &mut client.transaction
-        && !registered.has(Flags::UNQUEUED)
-    {
-        transaction.queue.push((registered.id, Request::new(args)));
-        reply.simple("QUEUED");
-        return Flow::Continue;
+    if !client.is_plain() || state.config.maxmemory > 0 || state.pause.is_some() {
+        if let Some(fault) = refusal(keyspace, state, id, registered, reply, now) {
+            return reject(keyspace, state, id, Some(registered), &fault, reply);
+        }
+        if let Some(pause) = state.pause
+            && is_paused(state, pause, id, registered)
+        {
+            state.clients.at_mut(id).postponed = true;
+            return Flow::Postponed;
+        }
+        if let Some(transaction) = &mut state.clients.at_mut(id).transaction
+            && !registered.has(Flags::UNQUEUED)
+        {
+            transaction.queue.push((registered.id, Request::new(args)));
+            reply.simple("QUEUED");
+            return Flow::Continue;
+        }
     }
     let caller = Caller {
         id,
         now,
         context: Context::Client,
+        key_hash: foreseen.key_hash,
     };
     invoke(&COMMANDS, keyspace, state, registered, args, reply, caller);
     Flow::Continue
+}
+
+/// Why a client may not call this command now.
+fn refusal(
+    keyspace: &mut Keyspace,
+    state: &mut State,
+    id: ClientId,
+    registered: &Registered,
+    reply: &mut Reply<'_>,
+    now: Now,
+) -> Option<Fault> {
+    let client = state.clients.at(id);
+    if !client.authenticated && !registered.has(Flags::NO_AUTH) {
+        return Some(Fault::NO_AUTH);
+    }
+    if client.is_subscriber_only() && !registered.has(Flags::SUBSCRIBED) {
+        return Some(Fault::subscribed(&registered.name));
+    }
+    let queueing = client.transaction.is_some();
+    if queueing && registered.has(Flags::NO_MULTI) {
+        return Some(Fault::NOT_IN_MULTI);
+    }
+    let short_of_memory = state.config.maxmemory > 0 && !make_room(keyspace, state, id, reply, now);
+    let needs_memory =
+        registered.has(Flags::DENY_OOM) || (queueing && may_not_queue(state, id, registered));
+    (short_of_memory && needs_memory).then_some(Fault::OUT_OF_MEMORY)
 }
 
 /// Evicts where memory is short; whether there is room then. The caller hears of keys that it caches before its reply.
@@ -465,9 +516,19 @@ fn reject(
     Flow::Continue
 }
 
-/// After a client's command: events are published, trackers told, blocked clients served, effects handed over.
+/// After a client's command: what others are to know of it, if anybody wants to know anything.
+#[inline]
 fn after(keyspace: &mut Keyspace, state: &mut State, now: Now) {
     keyspace.changes.blocked = !state.blocked.is_empty();
+    if keyspace.changes.concern_others() || state.effects.is_attached() || state.tracking.is_used()
+    {
+        tell_others(keyspace, state, now);
+    }
+    keyspace.changes.origin = None;
+}
+
+/// Events are published, trackers told, blocked clients served, effects handed over.
+fn tell_others(keyspace: &mut Keyspace, state: &mut State, now: Now) {
     while keyspace.changes.all_ready || !keyspace.changes.ready.is_empty() {
         serve_blocked(keyspace, state, now);
     }
@@ -527,6 +588,7 @@ fn serve_blocked(keyspace: &mut Keyspace, state: &mut State, now: Now) {
                 id,
                 now,
                 context: Context::Retry,
+                key_hash: None,
             };
             let reply = &mut Reply::new(&mut outbox, protocol);
             run_by_name(&COMMANDS, keyspace, state, &request.args(), reply, caller);

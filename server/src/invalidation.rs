@@ -66,14 +66,15 @@ impl State {
     /// transaction changes and then reads is not changed after that.
     pub(crate) fn invalidate(&mut self, changes: &mut Changes) {
         let everything = std::mem::take(&mut changes.all_invalidated);
-        let keys = std::mem::take(&mut changes.invalidated);
         if self.tracking.clients == 0 {
+            changes.invalidated.clear();
             // Whoever tracked has gone, and with it the need for what it read.
             if self.tracking.keys() > 0 {
                 self.tracking.clear();
             }
             return;
         }
+        let keys = std::mem::take(&mut changes.invalidated);
         for (key, by) in &keys {
             for id in self.tracking.forget(key) {
                 let hears =

@@ -26,20 +26,28 @@ const WARMED_TOGETHER: usize = 16;
 /// Entries of a chain that [`Keyspace::warm`] looks at; most chains are no longer.
 const WARMED_STEPS: usize = 2;
 
-/// A call that is about to run, so far as [`Keyspace::warm`] looks at it; what it does not have is empty.
+/// A key of a call, with its hash, and what the call looks up in it.
+///
+/// It stands for that very slice of the request, not for every key of these bytes: lookups recognize it by its address.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ahead<'k> {
-    /// Its first argument: the key, if it has one.
+    /// The key.
     pub key: &'k [u8],
-    /// Its second argument: an element of a hash or set.
+    /// Its [`hash`].
+    pub hash: u64,
+    /// An element of a hash or set, if any.
     pub element: &'k [u8],
-    /// Its last argument: a member of a sorted set.
-    pub last: &'k [u8],
+    /// A member of a sorted set, if any.
+    pub member: &'k [u8],
+}
+
+/// What lookups of a key begin with.
+pub fn hash(key: &[u8]) -> u64 {
+    siphash::hash(key)
 }
 
 /// A lookup under way.
 struct Lookup<'a, T: ?Sized> {
-    key: &'a [u8],
     hash: u64,
     table: Option<&'a T>,
     id: Id,
@@ -56,7 +64,6 @@ impl<T: ?Sized> Copy for Lookup<'_, T> {}
 impl<T: ?Sized> Default for Lookup<'_, T> {
     fn default() -> Self {
         Self {
-            key: &[],
             hash: 0,
             table: None,
             id: 0,
@@ -80,6 +87,61 @@ fn take_steps<T: Steps + ?Sized>(lookups: &mut [Lookup<'_, T>]) {
             table.touch(lookup.id);
         }
     }
+}
+
+/// [`Keyspace::warm`] for calls of which each step is taken together.
+fn warm_together(slots: &Slots, calls: &[Ahead<'_>]) {
+    let mut keys = [Lookup::default(); WARMED_TOGETHER];
+    let mut keys_len = 0;
+    for call in calls {
+        // A pipeline often asks for one key again and again.
+        if keys_len == 0 || keys[keys_len - 1].hash != call.hash {
+            keys[keys_len] = Lookup {
+                hash: call.hash,
+                table: slots.table(call.hash),
+                id: 0,
+            };
+            keys_len += 1;
+        }
+    }
+    take_steps(&mut keys[..keys_len]);
+    if slots.expiries.len() > 0 {
+        for lookup in &keys[..keys_len] {
+            let row = lookup.table.and_then(|table| table.row(lookup.id));
+            if row.is_some_and(|row| row.mark().expires()) {
+                let slot = Slots::slot(lookup.hash);
+                std::hint::black_box(slots.expiries.at(slot, lookup.id));
+            }
+        }
+    }
+    if calls
+        .iter()
+        .all(|call| call.element.is_empty() && call.member.is_empty())
+    {
+        return;
+    }
+    let mut elements = [Lookup::default(); WARMED_TOGETHER];
+    let mut elements_len = 0;
+    let mut at = 0;
+    for call in calls {
+        if keys[at].hash != call.hash {
+            at += 1;
+        }
+        let Lookup { table, id, .. } = keys[at];
+        let row = table.and_then(|table: &Keys| table.row(id));
+        let found = row.filter(|row| **row.key() == *call.key);
+        if let Some((table, element)) =
+            found.and_then(|row| row.value().steps(call.element, call.member))
+        {
+            elements[elements_len] = Lookup {
+                hash: siphash::hash(element),
+                table: Some(table),
+                id: 0,
+            };
+            elements_len += 1;
+        }
+    }
+    take_steps(&mut elements[..elements_len]);
 }
 
 /// What becomes of a key's expiry when its value is replaced.
@@ -180,58 +242,12 @@ impl Keyspace {
 
     /// Reads ahead for calls that are about to run: what their lookups will wait for is then on its way from memory for all
     /// of them together, and not for one after the other. Changes nothing.
-    pub fn warm<'k>(&self, db: usize, mut calls: impl Iterator<Item = Ahead<'k>>) {
+    pub fn warm(&self, db: usize, calls: &[Ahead<'_>]) {
         let Some(slots) = self.databases.get(db) else {
             return;
         };
-        loop {
-            let mut ahead = [(Ahead::default(), 0); WARMED_TOGETHER];
-            let mut keys = [Lookup::default(); WARMED_TOGETHER];
-            let (mut calls_len, mut keys_len) = (0, 0);
-            for (place, call) in ahead.iter_mut().zip(calls.by_ref()) {
-                // A pipeline often asks for one key again and again.
-                if keys_len == 0 || keys[keys_len - 1].key != call.key {
-                    let (hash, slot) = Slots::place(call.key);
-                    let table = slots.tables.get(usize::from(slot));
-                    keys[keys_len] = Lookup {
-                        key: call.key,
-                        hash,
-                        table,
-                        id: 0,
-                    };
-                    keys_len += 1;
-                }
-                *place = (call, keys_len - 1);
-                calls_len += 1;
-            }
-            let keys = &mut keys[..keys_len];
-            take_steps(keys);
-            let mut elements = [Lookup::default(); WARMED_TOGETHER];
-            let mut elements_len = 0;
-            for (call, key) in &ahead[..calls_len] {
-                let lookup = keys[*key];
-                let row = lookup.table.and_then(|table| table.row(lookup.id));
-                let Some(row) = row.filter(|row| **row.key() == *lookup.key) else {
-                    continue;
-                };
-                if row.mark().expires() {
-                    let slot = Slots::slot(lookup.hash);
-                    std::hint::black_box(slots.expiries.at(slot, lookup.id));
-                }
-                if let Some((table, element)) = row.value().steps(call.element, call.last) {
-                    elements[elements_len] = Lookup {
-                        key: element,
-                        hash: siphash::hash(element),
-                        table: Some(table),
-                        id: 0,
-                    };
-                    elements_len += 1;
-                }
-            }
-            take_steps(&mut elements[..elements_len]);
-            if calls_len < WARMED_TOGETHER {
-                return;
-            }
+        for calls in calls.chunks(WARMED_TOGETHER) {
+            warm_together(slots, calls);
         }
     }
 
@@ -242,6 +258,7 @@ impl Keyspace {
             keyspace: self,
             index,
             now,
+            known: &[],
         }
     }
 
@@ -321,7 +338,14 @@ impl Keyspace {
     }
 
     /// Ends a command: empty collections are removed, memory is counted, expired keys that were seen are removed.
+    #[inline]
     pub fn settle(&mut self) {
+        if !self.touched.is_empty() || !self.seen_expired.get_mut().is_empty() {
+            self.settle_touched();
+        }
+    }
+
+    fn settle_touched(&mut self) {
         while let Some(Touched {
             db,
             slot,

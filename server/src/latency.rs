@@ -17,15 +17,15 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one duration.
-    pub fn add(&mut self, took_us: u64) {
+    /// Counts a duration that was measured `times`.
+    pub fn add(&mut self, took_us: u64, times: u64) {
         if self.counts.is_empty() {
             self.counts.resize(STEPS * (DOUBLINGS + 1), 0);
         }
         if let Some(count) = self.counts.get_mut(bucket(took_us)) {
-            *count += 1;
+            *count += times;
         }
-        self.total += 1;
+        self.total += times;
     }
 
     /// How many durations were counted.
@@ -185,7 +185,7 @@ mod tests {
     fn percentiles_and_bounds_count_every_duration() {
         let mut histogram = Histogram::default();
         for took in [0, 1, 1, 3, 20, 5_000_000] {
-            histogram.add(took);
+            histogram.add(took, 1);
         }
         assert_eq!(histogram.percentile_us(0.0), 0);
         assert_eq!(histogram.percentile_us(50.0), 1);

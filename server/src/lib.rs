@@ -8,6 +8,7 @@
 pub mod access;
 mod accounting;
 pub mod args;
+mod batch;
 pub mod blocked;
 pub mod changes;
 mod client_limits;

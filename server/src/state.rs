@@ -75,7 +75,9 @@ pub struct State {
 #[derive(Debug, Default)]
 pub(crate) struct Stride {
     pub(crate) begun_us: u64,
-    pub(crate) calls: Vec<CommandId>,
+    pub(crate) calls: u32,
+    /// What they called, with how many calls in a row.
+    pub(crate) runs: Vec<(CommandId, u32)>,
 }
 
 /// CLIENT PAUSE.
@@ -245,7 +247,7 @@ impl State {
         let command = self.clients.get(id).and_then(|client| client.last_command);
         if let Some(command) = command {
             self.stats.called(command, fault);
-            self.stats.took(command, 0, self.config.latency_tracking);
+            self.stats.took(command, 0, 1, self.config.latency_tracking);
         }
         self.deliver(id, |reply| match fault {
             Some(fault) => reply.error(fault),
@@ -279,9 +281,8 @@ impl State {
     /// Drops a client's watched keys.
     pub fn unwatch(&mut self, keyspace: &mut Keyspace, id: ClientId) {
         if let Some(client) = self.clients.get_mut(id) {
-            keyspace.changes.watch.remove(id, &client.watched);
-            client.watched.clear();
-            client.watched_expired.clear();
+            let watched = std::mem::take(&mut client.watched);
+            keyspace.changes.watch.remove(id, watched.keys());
         }
     }
 

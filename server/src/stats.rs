@@ -102,12 +102,14 @@ impl Stats {
         }
     }
 
-    /// A call took so long, which its command's histogram gets where `measured`.
-    pub(crate) fn took(&mut self, command: CommandId, took_ns: u64, measured: bool) {
-        if let Some(stats) = self.by_command.get_mut(command.index()) {
-            stats.nsec += took_ns;
+    /// Each of some calls took so long, which its command's histogram gets where `measured`.
+    pub(crate) fn took(&mut self, command: CommandId, took_ns: u64, calls: u32, measured: bool) {
+        if let Some(stats) = self.by_command.get_mut(command.index())
+            && calls > 0
+        {
+            stats.nsec += took_ns * u64::from(calls);
             if measured {
-                stats.latencies.add(took_ns / 1000);
+                stats.latencies.add(took_ns / 1000, u64::from(calls));
             }
         }
     }

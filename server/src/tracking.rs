@@ -147,6 +147,12 @@ impl Tracking {
         all
     }
 
+    /// Whether anybody tracks, or what was tracked is still known.
+    #[inline]
+    pub fn is_used(&self) -> bool {
+        self.clients > 0 || !self.readers.is_empty()
+    }
+
     /// Keys in the table.
     pub fn keys(&self) -> usize {
         self.readers.len()

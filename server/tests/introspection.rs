@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use server::client_state::Peer;
+use server::commands::COMMANDS;
 use server::config::Config;
 use server::engine::{Engine, Now};
 use server::host::Host;
@@ -352,4 +353,45 @@ fn percentiles_and_rates_come_from_what_ran() {
     assert_eq!(rate, "30");
     server.run(id, "CONFIG RESETSTAT");
     assert_eq!(server.info(id, "stats", "total_commands_processed"), "1");
+}
+
+#[test]
+fn a_command_is_found_by_its_name_in_any_case_and_by_no_other() {
+    let names: Vec<_> = COMMANDS
+        .top_level()
+        .map(|found| found.name.clone().into_bytes())
+        .collect();
+    assert!(names.iter().any(|name| name.len() > 16) && names.iter().any(|name| name.len() < 4));
+    for name in &names {
+        let found = |spelled: &[u8]| {
+            COMMANDS
+                .lookup(spelled)
+                .is_some_and(|found| found.name.as_bytes() == name)
+        };
+        let mixed: Vec<u8> = (0..)
+            .zip(name)
+            .map(|(at, byte)| {
+                if at % 2 == 0 {
+                    byte.to_ascii_uppercase()
+                } else {
+                    *byte
+                }
+            })
+            .collect();
+        assert!(found(name) && found(&name.to_ascii_uppercase()) && found(&mixed));
+        for at in 0..name.len() {
+            // Bytes that differ from a letter in its case bit, in its highest bit, or in any other.
+            for changed in (0..=255_u8).filter(|byte| !byte.eq_ignore_ascii_case(&name[at])) {
+                let mut other = name.clone();
+                other[at] = changed;
+                assert!(!found(&other), "{}", other.escape_ascii());
+            }
+            let mut other = name.clone();
+            other.remove(at);
+            assert!(!found(&other), "{}", other.escape_ascii());
+            other.insert(at, name[at]);
+            other.insert(at, name[at]);
+            assert!(!found(&other), "{}", other.escape_ascii());
+        }
+    }
 }

@@ -8,9 +8,10 @@ use crate::ids::CommandId;
 #[derive(Debug)]
 pub struct Commands {
     all: Vec<Registered>,
-    /// Open addressing over lower-case names; `u16::MAX` is free.
-    buckets: Vec<u16>,
-    names: Vec<(Vec<u8>, u16)>,
+    /// Open addressing over the names that are not long.
+    buckets: Vec<Option<(ShortName, u16)>>,
+    /// The other names, in lower case.
+    long: Vec<(Vec<u8>, u16)>,
 }
 
 impl Commands {
@@ -31,20 +32,21 @@ impl Commands {
                 }
             }
         }
-        let mut buckets = vec![u16::MAX; (names.len() * 4).next_power_of_two().max(16)];
+        let mut buckets = vec![None; (names.len() * 4).next_power_of_two().max(16)];
         let mask = buckets.len() - 1;
-        for (index, (name, _)) in names.iter().enumerate() {
-            let mut at = hash(name) & mask;
-            while buckets[at] != u16::MAX {
+        let mut long = Vec::new();
+        for (name, index) in names {
+            let Some(short) = ShortName::new(&name) else {
+                long.push((name, index));
+                continue;
+            };
+            let mut at = short.hash() & mask;
+            while buckets[at].is_some() {
                 at = (at + 1) & mask;
             }
-            buckets[at] = index as u16;
+            buckets[at] = Some((short, index));
         }
-        Self {
-            all,
-            buckets,
-            names,
-        }
+        Self { all, buckets, long }
     }
 
     /// Every command, each container directly before its subcommands.
@@ -69,15 +71,25 @@ impl Commands {
 
     /// The command of that name, a container included.
     pub fn lookup(&self, name: &[u8]) -> Option<&Registered> {
+        let Some(short) = ShortName::new(name) else {
+            return self.lookup_long(name);
+        };
         let mask = self.buckets.len() - 1;
-        let mut at = hash(name) & mask;
+        let mut at = short.hash() & mask;
         loop {
-            let (known, index) = self.names.get(usize::from(self.buckets[at]))?;
-            if known.eq_ignore_ascii_case(name) {
+            let (known, index) = self.buckets.get(at)?.as_ref()?;
+            if *known == short {
                 return self.all.get(usize::from(*index));
             }
             at = (at + 1) & mask;
         }
+    }
+
+    #[cold]
+    fn lookup_long(&self, name: &[u8]) -> Option<&Registered> {
+        let same = |known: &[u8]| known.eq_ignore_ascii_case(name);
+        let (_, index) = self.long.iter().find(|(known, _)| same(known))?;
+        self.all.get(usize::from(*index))
     }
 
     /// The command that `args` call, subcommands resolved.
@@ -118,9 +130,47 @@ impl Commands {
     }
 }
 
-/// FNV-1a over the name folded to lower case; the table is our own, so nobody can flood it.
-fn hash(name: &[u8]) -> usize {
-    name.iter().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193)
-    }) as usize
+/// A name of 16 bytes at most, in lower case: compared and hashed as two words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ShortName {
+    /// The first bytes and the last ones, which may be the same.
+    words: [u64; 2],
+    len: usize,
+}
+
+impl ShortName {
+    fn new(name: &[u8]) -> Option<Self> {
+        let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+        let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+        let words = match *name {
+            [] => [0, 0],
+            [a] => [a.into(), 0],
+            [a, b] => [a.into(), b.into()],
+            [a, b, c] => [u64::from(a) | u64::from(b) << 8, c.into()],
+            [a, b, c, d, ..] if name.len() < 8 => [half(&[a, b, c, d]), half(name.last_chunk()?)],
+            _ if name.len() <= 16 => [word(name.first_chunk()?), word(name.last_chunk()?)],
+            _ => return None,
+        };
+        Some(Self {
+            words: words.map(to_lowercase),
+            len: name.len(),
+        })
+    }
+
+    /// Multiplied, so that the high bits depend on all; the table is our own, so nobody can flood it.
+    fn hash(self) -> usize {
+        let [first, last] = self.words;
+        let mixed = (first ^ last.rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize
+    }
+}
+
+/// The ASCII letters among eight bytes in lower case, all at once.
+fn to_lowercase(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let low = word & (ONES * 0x7f);
+    let from_a = low + ONES * u64::from(0x80 - b'A');
+    let behind_z = low + ONES * u64::from(0x7f - b'Z');
+    let upper = from_a & !behind_z & !word & (ONES * 0x80);
+    word | upper >> 2
 }

@@ -105,10 +105,8 @@ fn exec(call: &mut Call<'_>) -> Outcome {
 /// A watched key whose time ran out counts as changed though nothing has removed it yet.
 fn watched_key_expired(call: &mut Call<'_>) -> bool {
     let watched = call.client().watched.clone();
-    let expired_before = call.client().watched_expired.clone();
     watched
         .iter()
-        .zip(expired_before)
         .any(|((db, key), before)| !before && call.db.other(*db).is_expired(key))
 }
 
@@ -119,14 +117,12 @@ fn watch(call: &mut Call<'_>) -> Outcome {
     let db = call.db.index();
     for key in call.args.remaining() {
         let place = (db, Blob::from(*key));
-        if call.client().watched.contains(&place) {
+        if call.client().watched.contains_key(&place) {
             continue;
         }
         call.db.keyspace().changes.watch.add(call.id, db, key);
         let expired = call.db.is_expired(key);
-        let client = call.client_mut();
-        client.watched.push(place);
-        client.watched_expired.push(expired);
+        call.client_mut().watched.insert(place, expired);
     }
     call.reply.ok();
     Ok(())

@@ -1,10 +1,12 @@
 //! What commands see of one database.
 
+use std::ptr;
+
 use bytes::Bytes;
 
 use super::expiries::EXPIRY_BYTES;
 use super::slots::{Keys, SLOT_BITS, SLOTS, Slots};
-use super::{Expiry, Keyspace, Touched};
+use super::{Ahead, Expiry, Keyspace, Touched};
 use crate::access::AccessClock;
 use crate::changes::Class;
 use crate::entry::{Entry, LATEST, NEVER, Value};
@@ -23,6 +25,8 @@ pub struct Database<'a> {
     pub(super) keyspace: &'a mut Keyspace,
     pub(super) index: usize,
     pub(super) now: Now,
+    /// Keys of the call that runs, hashed before.
+    pub(super) known: &'a [Ahead<'a>],
 }
 
 macro_rules! typed_lookups {
@@ -63,6 +67,14 @@ macro_rules! typed_lookups {
             }
         }
     )*};
+}
+
+impl<'a> Database<'a> {
+    /// The same view for a call some of whose keys are hashed already.
+    #[must_use]
+    pub(crate) fn knowing(self, known: &'a [Ahead<'a>]) -> Self {
+        Self { known, ..self }
+    }
 }
 
 impl Database<'_> {
@@ -131,9 +143,7 @@ impl Database<'_> {
 
     /// What `key` holds; counts as nothing (TYPE, OBJECT, TTL). O(1).
     pub fn entry(&self, key: &[u8]) -> Option<Entry<'_>> {
-        let slots = self.slots();
-        let (slot, id) = slots.id_of(key)?;
-        let entry = slots.at(slot, id)?;
+        let (.., entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.note_expired(key);
             return None;
@@ -143,9 +153,8 @@ impl Database<'_> {
 
     /// Whether `key` is still kept though its time is over.
     pub fn is_expired(&self, key: &[u8]) -> bool {
-        let slots = self.slots();
-        let entry = slots.id_of(key).and_then(|(slot, id)| slots.at(slot, id));
-        entry.is_some_and(|entry| entry.expires_at <= self.now.unix_ms())
+        let place = self.place(key);
+        place.is_some_and(|(.., entry)| entry.expires_at <= self.now.unix_ms())
     }
 
     /// Whether there is such a key.
@@ -156,7 +165,6 @@ impl Database<'_> {
     /// A share of the string at `key` where it is large enough to leave without a copy.
     pub fn share(&mut self, key: &[u8]) -> Option<Bytes> {
         let (slot, id) = self.find(key)?;
-        let db = self.index;
         let Value::String(text) = self.slots_mut().value_mut(slot, id)? else {
             return None;
         };
@@ -164,11 +172,7 @@ impl Database<'_> {
         let shared = text.share();
         let after = text.memory_bytes();
         // The first share gives spare room back. A value that this command changes is counted when the command ends.
-        let held = self
-            .keyspace
-            .touched
-            .iter()
-            .any(|touched| touched.db == db && touched.slot == slot && touched.id == id);
+        let held = self.is_touched(slot, id);
         if before != after && !held {
             let rest = self.keyspace.value_bytes.saturating_sub(before);
             self.keyspace.value_bytes = rest + after;
@@ -184,12 +188,13 @@ impl Database<'_> {
     }
 
     fn value_mut_or_create(&mut self, key: &[u8], make: impl FnOnce() -> Value) -> &mut Value {
-        let (slot, id) = match self.find(key) {
-            Some(found) => {
-                self.touch(found.0, found.1);
-                found
-            }
-            None => self.add(Blob::from(key), make(), NEVER),
+        let (slot, id) = if let Some((slot, id)) = self.find(key) {
+            self.touch(slot, id);
+            (slot, id)
+        } else {
+            let (slot, id) = self.add(key, make(), NEVER);
+            self.look_again(slot, id, true);
+            (slot, id)
         };
         // Both arms name an entry that is there.
         match self.slots_mut().value_mut(slot, id) {
@@ -200,18 +205,31 @@ impl Database<'_> {
 
     /// Sets the value of `key`, whatever was there. O(1). Say [`changed`](Self::changed) yourself.
     pub fn insert(&mut self, key: &[u8], value: Value, expiry: Expiry) {
+        // A value is counted where it is put, unless this command holds it for writing.
+        let (bytes, is_empty) = (value.memory_bytes(), value.is_empty());
         let Some((slot, id)) = self.find(key) else {
             let at = if let Expiry::At(at) = expiry {
                 at.min(LATEST)
             } else {
                 NEVER
             };
-            self.add(Blob::from(key), value, at);
+            let (slot, id) = self.add(key, value, at);
+            if is_empty {
+                self.look_again(slot, id, true);
+            }
             return;
         };
-        self.touch(slot, id);
-        if let Some(held) = self.slots_mut().value_mut(slot, id) {
-            let old = std::mem::replace(held, value);
+        if is_empty {
+            self.touch(slot, id);
+        }
+        let held = self.is_touched(slot, id);
+        if let Some(place) = self.slots_mut().value_mut(slot, id) {
+            let old = std::mem::replace(place, value);
+            if !held {
+                let before = old.memory_bytes();
+                self.keyspace.value_bytes =
+                    (self.keyspace.value_bytes + bytes).saturating_sub(before);
+            }
             self.keyspace.free(old);
         }
         match expiry {
@@ -370,10 +388,18 @@ impl Database<'_> {
         &mut self.keyspace.databases[self.index]
     }
 
+    fn hash_of(&self, key: &[u8]) -> u64 {
+        let known = self.known.iter().find(|known| ptr::eq(known.key, key));
+        known.map_or_else(|| super::hash(key), |known| known.hash)
+    }
+
+    fn place(&self, key: &[u8]) -> Option<(u16, u32, Entry<'_>)> {
+        self.slots().find_hashed(self.hash_of(key), key)
+    }
+
     /// The place of a live key; an expired one is removed on the way.
     fn find(&mut self, key: &[u8]) -> Option<(u16, u32)> {
-        let (slot, id) = self.slots().id_of(key)?;
-        let entry = self.slots().at(slot, id)?;
+        let (slot, id, entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.keyspace.expire_at(self.index, slot, id);
             return None;
@@ -390,44 +416,45 @@ impl Database<'_> {
         }
     }
 
+    /// Has the value looked at again when the command ends: this one may change it.
     fn touch(&mut self, slot: u16, id: u32) {
-        let db = self.index;
-        let known =
-            |touched: &Touched| touched.db == db && touched.slot == slot && touched.id == id;
-        if self.keyspace.touched.iter().any(known) {
-            return;
+        if !self.is_touched(slot, id) {
+            self.look_again(slot, id, false);
         }
-        let bytes = self
-            .slots()
-            .at(slot, id)
-            .map_or(0, |entry| entry.value().memory_bytes());
-        self.keyspace.touched.push(Touched {
-            db,
-            slot,
-            id,
-            bytes,
-            fresh: false,
-        });
     }
 
-    fn add(&mut self, key: Blob, value: Value, expires_at: i64) -> (u16, u32) {
-        if self.keyspace.changes.notify.has(Class::NEW) {
-            self.keyspace
-                .changes
-                .event(self.index, Class::NEW, "new", &key);
-        }
-        if value.kind().is_awaited() {
-            self.keyspace.changes.became_ready(self.index, &key);
-        }
-        let access = AccessClock::new(self.now, self.keyspace.counting.is_some());
-        let (slot, id) = (self.slots_mut()).insert(key, value, expires_at, access);
+    fn is_touched(&self, slot: u16, id: u32) -> bool {
+        let db = self.index;
+        let here = |touched: &Touched| touched.db == db && touched.slot == slot && touched.id == id;
+        self.keyspace.touched.iter().any(here)
+    }
+
+    fn look_again(&mut self, slot: u16, id: u32, fresh: bool) {
+        let entry = self.slots().at(slot, id);
+        let bytes = entry.map_or(0, |entry| entry.value().memory_bytes());
         self.keyspace.touched.push(Touched {
             db: self.index,
             slot,
             id,
-            bytes: 0,
-            fresh: true,
+            bytes,
+            fresh,
         });
+    }
+
+    fn add(&mut self, key: &[u8], value: Value, expires_at: i64) -> (u16, u32) {
+        if self.keyspace.changes.notify.has(Class::NEW) {
+            self.keyspace
+                .changes
+                .event(self.index, Class::NEW, "new", key);
+        }
+        if value.kind().is_awaited() {
+            self.keyspace.changes.became_ready(self.index, key);
+        }
+        self.keyspace.value_bytes += value.memory_bytes();
+        let access = AccessClock::new(self.now, self.keyspace.counting.is_some());
+        let hash = self.hash_of(key);
+        let (slot, id) =
+            (self.slots_mut()).insert(hash, Blob::from(key), value, expires_at, access);
         (slot, id)
     }
 }

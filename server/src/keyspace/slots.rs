@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::expiries::Expiries;
 use crate::access::AccessClock;
 use crate::entry::{Entry, NEVER, Tag, Value};
-use crate::value::{Blob, Id, Removed, Row, Table, siphash};
+use crate::value::{Blob, Id, Removed, Row, Table};
 
 /// Hash tables of a database: one for each value of the hash's highest bits.
 pub(super) const SLOT_BITS: u32 = 10;
@@ -27,23 +27,24 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn place(key: &[u8]) -> (u64, u16) {
-        let hash = siphash::hash(key);
-        (hash, Self::slot(hash))
-    }
-
-    /// The slot of a key with this hash.
     pub(super) const fn slot(hash: u64) -> u16 {
         (hash >> (64 - SLOT_BITS)) as u16
     }
 
+    /// The table where a key of that hash is.
+    pub(super) fn table(&self, hash: u64) -> Option<&Keys> {
+        self.tables.get(usize::from(Self::slot(hash)))
+    }
+
     pub(super) fn id_of(&self, key: &[u8]) -> Option<(u16, u32)> {
-        let (hash, slot) = Self::place(key);
-        let id = self
-            .tables
-            .get(usize::from(slot))?
-            .id_of_hashed(hash, key)?;
+        let (slot, id, _) = self.find_hashed(super::hash(key), key)?;
         Some((slot, id))
+    }
+
+    pub(super) fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<(u16, u32, Entry<'_>)> {
+        let (id, row) = self.table(hash)?.find_hashed(hash, key)?;
+        let slot = Self::slot(hash);
+        Some((slot, id, self.entry(slot, id, row)))
     }
 
     pub(super) fn at(&self, slot: u16, id: Id) -> Option<Entry<'_>> {
@@ -76,6 +77,7 @@ impl Slots {
     /// Adds a key that is known to be absent.
     pub(super) fn insert(
         &mut self,
+        hash: u64,
         key: Blob,
         value: Value,
         expires_at: i64,
@@ -84,7 +86,7 @@ impl Slots {
         if self.tables.is_empty() {
             self.tables.resize_with(SLOTS, Keys::default);
         }
-        let (hash, slot) = Self::place(&key);
+        let slot = Self::slot(hash);
         let table = &mut self.tables[usize::from(slot)];
         let bytes = table.memory_bytes();
         let id = table.insert_new(hash, key, value);

@@ -66,6 +66,9 @@ fn trimmed(mut text: String) -> String {
 /// Refused, as Redis refuses them: blanks, NaN, what is too large for a double or so small that it
 /// would become zero.
 pub fn parse(text: &[u8]) -> Option<f64> {
+    if let Some(value) = parse_digits(text) {
+        return Some(value);
+    }
     let value = parse_saturating(text)?;
     let unsigned = text
         .strip_prefix(b"-")
@@ -101,6 +104,18 @@ pub fn parse_bound(text: &[u8]) -> Option<Bound<f64>> {
     } else {
         Bound::Included(value)
     })
+}
+
+/// A number of digits alone, as scores mostly are, and few enough for a double to hold it exactly.
+fn parse_digits(text: &[u8]) -> Option<f64> {
+    const EXACT_DIGITS: usize = 15;
+    let few = (1..=EXACT_DIGITS).contains(&text.len());
+    if !few || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit = |byte: &u8| u64::from(byte - b'0');
+    let value = text.iter().fold(0, |value, byte| value * 10 + digit(byte));
+    Some(value as f64)
 }
 
 /// `strtod`, but for NaN.
@@ -193,6 +208,8 @@ mod tests {
             ("5e-324", "4.9406564584124654e-324"),
             ("1.7976931348623157e308", "1.7976931348623157e+308"),
             ("999999999999999.9", "999999999999999.88"),
+            ("000000000012345", "12345"),
+            ("999999999999999", "999999999999999"),
             ("0x1p3", "8"),
             ("0x.8", "0.5"),
             ("+Inf", "inf"),

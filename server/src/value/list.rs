@@ -42,6 +42,13 @@ struct Nodes {
 /// From this many nodes on, one with much room left is a small part of the list.
 const WHOLE_FROM: usize = 4;
 
+/// Of this size on the first of several nodes takes no more elements in front, and moves as a whole into the next one:
+/// each element would move all of a node's.
+const FRONT_BYTES: usize = 256;
+
+/// The same for a list of one node, which becomes several.
+const ONLY_FRONT_BYTES: usize = 2048;
+
 /// On which side of the pivot LINSERT puts the new element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -277,6 +284,17 @@ impl List {
     fn insert(&mut self, place: Place, entry: Entry<'_>, limits: &PackedLimits) {
         let Place { node, position } = place;
         let pack = self.view().node(node);
+        let front_bytes = match self.0 {
+            Form::Packed(_) => ONLY_FRONT_BYTES,
+            Form::Nodes(_) => FRONT_BYTES,
+        };
+        let is_front = node == 0 && position == 0;
+        if is_front && pack.is_some_and(|pack| pack.end() >= front_bytes) {
+            let nodes = self.nodes();
+            nodes.merge_front(limits);
+            nodes.insert_node(0, single(entry));
+            return;
+        }
         if pack.is_none_or(|pack| pack.is_empty() || fits(pack, &entry, 1, limits)) {
             self.edit(node, |pack| pack.insert(position, entry));
             return;
@@ -387,6 +405,29 @@ impl Nodes {
         self.insert_node(at, pack);
     }
 
+    /// Moves the elements of the first node into the second one, where that has room for them.
+    fn merge_front(&mut self, limits: &PackedLimits) {
+        let (Some(first), Some(second)) = (self.packs.front(), self.packs.get(1)) else {
+            return;
+        };
+        let bytes = first.end() + second.end();
+        if !within(bytes, first.len() + second.len(), limits) {
+            return;
+        }
+        let first = self.packs.pop_front().unwrap_or_default();
+        self.len -= first.len();
+        self.bytes -= first.memory_bytes();
+        let whole = node_bytes(limits).filter(|_| self.packs.len() >= WHOLE_FROM);
+        self.edit(0, |second| {
+            if let Some(bytes) = whole.filter(|bytes| second.memory_bytes() < *bytes) {
+                let mut roomy = Listpack::with_room(bytes);
+                roomy.prepend(second);
+                *second = roomy;
+            }
+            second.prepend(&first);
+        });
+    }
+
     fn insert_node(&mut self, at: usize, node: Listpack) {
         self.len += node.len();
         self.bytes += node.memory_bytes();
@@ -422,11 +463,16 @@ const MAX_COUNTED_BYTES: usize = 8 * 1024;
 #[inline]
 fn fits(pack: &Listpack, entry: &Entry<'_>, more: usize, limits: &PackedLimits) -> bool {
     let bytes = pack.end() + entry.encoded_len();
+    within(bytes, pack.len() + more, limits)
+}
+
+/// Whether a node may hold so many bytes of so many elements.
+fn within(bytes: usize, elements: usize, limits: &PackedLimits) -> bool {
     if let Some(most) = node_bytes(limits) {
         return bytes <= most;
     }
     let most = limits.list_max_listpack_size as usize;
-    bytes <= MAX_COUNTED_BYTES && pack.len() + more <= most.max(1)
+    bytes <= MAX_COUNTED_BYTES && elements <= most.max(1)
 }
 
 /// What the elements of a node may take, where that and not their number is limited: with the headers of the listpack and of
@@ -596,6 +642,7 @@ mod tests {
     fn element() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             8 => (0u8..12).prop_map(|value| value.to_string().into_bytes()),
+            2 => (100usize..400).prop_map(|len| vec![b'x'; len]),
             2 => (1000usize..5000).prop_map(|len| vec![b'x'; len]),
         ]
     }
@@ -676,5 +723,21 @@ mod tests {
             middle.map(|element| element.to_vec()),
             Some(b"element:500000".to_vec())
         );
+    }
+
+    #[test]
+    fn a_list_grown_in_front_is_as_small_as_one_grown_behind() {
+        let limits = PackedLimits::default();
+        let (mut front, mut back) = (List::new(), List::new());
+        for number in 0..100_000 {
+            let element = number.to_string();
+            front.push_front(element.as_bytes(), &limits);
+            back.push_back(element.as_bytes(), &limits);
+        }
+        let texts = front.iter().rev().map(|element| element.to_vec());
+        assert!(texts.eq(back.iter().map(|element| element.to_vec())));
+        let (front, back) = (front.memory_bytes(), back.memory_bytes());
+        // A node may lack what the next one in front takes.
+        assert!(front <= back + back / 25, "{front} and {back} bytes");
     }
 }

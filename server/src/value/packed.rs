@@ -211,6 +211,14 @@ impl Listpack {
         self.set_len(len);
     }
 
+    /// Adds the entries of another in front. O(n).
+    pub fn prepend(&mut self, other: &Self) {
+        let len = self.len() + other.len();
+        let entries = other.entries();
+        self.gap(0, 0, entries.len()).copy_from_slice(entries);
+        self.set_len(len);
+    }
+
     /// Splits the entries from `position` on off. O(n).
     #[must_use]
     pub fn split_off(&mut self, position: usize) -> Self {

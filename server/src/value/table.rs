@@ -213,11 +213,16 @@ impl<V, M: Mark> Table<V, M> {
 
     /// [`Self::id_of`] for a caller that already has [`hash`]`(key)`.
     pub fn id_of_hashed(&self, hash: u64, key: &[u8]) -> Option<Id> {
+        self.find_hashed(hash, key).map(|(id, _)| id)
+    }
+
+    /// The id and the entry of `key`, for a caller that has [`hash`]`(key)`. O(1).
+    pub fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<(Id, &Row<V, M>)> {
         let hash = hash as u32;
         let mut id = *self.buckets.get(self.bucket_of(hash))?;
         while let Some(entry) = self.entries.get(id) {
             if entry.mark.may_be(hash) && *entry.key == *key {
-                return Some(id);
+                return Some((id, entry));
             }
             id = entry.next;
         }
