@@ -1,10 +1,11 @@
-//! Access clocks: when a key was used last (LRU), or how often (LFU), in four bytes.
+//! Access clocks: when a key was used last (LRU), or how often (LFU), in three bytes.
 
 use crate::time::Now;
 
 /// The clock of one key.
 ///
-/// LRU: seconds of the steady clock. LFU: minutes of the steady clock (16 bits) and a logarithmic counter (8 bits).
+/// LRU: seconds of the steady clock (24 bits: 194 days, after which they begin again, as in Redis). LFU: minutes of the
+/// steady clock (16 bits) and a logarithmic counter (8 bits).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AccessClock(u32);
 
@@ -17,6 +18,9 @@ pub struct Counting {
     pub decay_minutes: u32,
 }
 
+/// What fits an access clock.
+const MASK: u32 = 0xff_ffff;
+
 /// What a new key's counter starts with, so that it is not evicted at once.
 const INITIAL_COUNT: u32 = 5;
 
@@ -26,15 +30,25 @@ impl AccessClock {
         if counts {
             Self(minutes(now) << 8 | INITIAL_COUNT)
         } else {
-            Self(now.monotonic_s())
+            Self(now.monotonic_s() & MASK)
         }
+    }
+
+    /// The clock that the lower 24 bits of a word hold.
+    pub(crate) const fn from_low_bits(word: u32) -> Self {
+        Self(word & MASK)
+    }
+
+    /// A word with its lower 24 bits replaced by this clock.
+    pub(crate) const fn in_low_bits_of(self, word: u32) -> u32 {
+        word & !MASK | self.0
     }
 
     /// The clock after one more access.
     #[must_use]
     pub fn touched(self, now: Now, counting: Option<Counting>) -> Self {
         let Some(counting) = counting else {
-            return Self(now.monotonic_s());
+            return Self(now.monotonic_s() & MASK);
         };
         let count = self.frequency(now, counting);
         let above = count.saturating_sub(INITIAL_COUNT);
@@ -47,7 +61,7 @@ impl AccessClock {
 
     /// Seconds since the last access (LRU).
     pub fn idle_s(self, now: Now) -> u32 {
-        now.monotonic_s().saturating_sub(self.0)
+        now.monotonic_s().wrapping_sub(self.0) & MASK
     }
 
     /// The counter, lowered for the time without access (LFU).
@@ -60,4 +74,24 @@ impl AccessClock {
 
 fn minutes(now: Now) -> u32 {
     (now.monotonic_s() / 60) & 0xffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccessClock, MASK};
+    use crate::time::Now;
+
+    #[test]
+    fn idle_time_goes_on_where_the_clock_begins_again() {
+        let before = Now {
+            unix_us: 0,
+            monotonic_us: u64::from(MASK) * 1_000_000,
+        };
+        let after = before.after_ms(5_000);
+        let clock = AccessClock::new(before, false);
+        assert_eq!((clock.idle_s(before), clock.idle_s(after)), (0, 5));
+        let kept = clock.touched(after, None).in_low_bits_of(u32::MAX);
+        assert_eq!(kept >> 24, 0xff);
+        assert_eq!(AccessClock::from_low_bits(kept).idle_s(after), 0);
+    }
 }

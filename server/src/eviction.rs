@@ -39,7 +39,7 @@ fn sampled(keyspace: &mut Keyspace, config: &Config, now: Now) -> Option<(usize,
     let mut best: Option<(u32, usize, Blob)> = None;
     for db in 0..keyspace.databases() {
         for _ in 0..samples {
-            let Some((key, entry)) = keyspace.sample(db, volatile) else {
+            let Some(entry) = keyspace.sample(db, volatile) else {
                 break;
             };
             let score = match policy {
@@ -50,7 +50,7 @@ fn sampled(keyspace: &mut Keyspace, config: &Config, now: Now) -> Option<(usize,
                 _ => 0,
             };
             if best.as_ref().is_none_or(|(known, ..)| score > *known) {
-                best = Some((score, db, key));
+                best = Some((score, db, entry.key().clone()));
             }
         }
     }

@@ -2,23 +2,20 @@
 //! watched keys, keyspace events, blocked clients and memory are kept in step in one place.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 
 use crate::access::Counting;
 use crate::changes::{Changes, Class};
-use crate::entry::NEVER;
 pub use crate::entry::{Entry, Kind, Value};
 use crate::time::Now;
-use crate::value::{Blob, Id, Rng, Steps, Table, siphash};
+use crate::value::{Blob, Id, Rng, Steps, siphash};
 
 mod database;
+mod expiries;
 mod slots;
 
 pub use database::Database;
-use slots::{SLOTS, Slots};
-
-/// What a place in the order of expiries takes: 16 bytes in nodes that are two thirds full.
-const EXPIRY_BYTES: usize = 24;
+use expiries::Expiries;
+use slots::{Keys, SLOTS, Slots};
 
 /// Collections with at least this many elements are freed outside the lock.
 const FREED_LAZILY_FROM: usize = 64;
@@ -108,6 +105,15 @@ fn warm_together(slots: &Slots, calls: &[Ahead<'_>]) {
         }
     }
     take_steps(&mut keys[..keys_len]);
+    if slots.expiries.len() > 0 {
+        for lookup in &keys[..keys_len] {
+            let row = lookup.table.and_then(|table| table.row(lookup.id));
+            if row.is_some_and(|row| row.mark().expires()) {
+                let slot = Slots::slot(lookup.hash);
+                std::hint::black_box(slots.expiries.at(slot, lookup.id));
+            }
+        }
+    }
     if calls
         .iter()
         .all(|call| call.element.is_empty() && call.member.is_empty())
@@ -122,10 +128,10 @@ fn warm_together(slots: &Slots, calls: &[Ahead<'_>]) {
             at += 1;
         }
         let Lookup { table, id, .. } = keys[at];
-        let entry = table.and_then(|table: &Table<Entry>| table.at(id));
-        let found = entry.filter(|(found, _)| ***found == *call.key);
+        let row = table.and_then(|table: &Keys| table.row(id));
+        let found = row.filter(|row| **row.key() == *call.key);
         if let Some((table, element)) =
-            found.and_then(|(_, entry)| entry.value().steps(call.element, call.member))
+            found.and_then(|row| row.value().steps(call.element, call.member))
         {
             elements[elements_len] = Lookup {
                 hash: siphash::hash(element),
@@ -190,8 +196,8 @@ pub struct KeyspaceStats {
 #[derive(Debug)]
 pub struct Garbage(
     #[expect(dead_code, reason = "held to be dropped")] Option<Value>,
-    #[expect(dead_code, reason = "held to be dropped")] Vec<Table<Entry>>,
-    #[expect(dead_code, reason = "held to be dropped")] BTreeSet<(i64, u16, u32)>,
+    #[expect(dead_code, reason = "held to be dropped")] Vec<Keys>,
+    #[expect(dead_code, reason = "held to be dropped")] Expiries,
 );
 
 /// All databases.
@@ -275,7 +281,7 @@ impl Keyspace {
 
     /// Bytes of all values, keys and tables. O(databases).
     pub fn memory_bytes(&self) -> usize {
-        let books = |db: &Slots| db.table_bytes + db.expiries.len() * EXPIRY_BYTES;
+        let books = |db: &Slots| db.table_bytes + db.expiries.memory_bytes();
         self.value_bytes + self.databases.iter().map(books).sum::<usize>()
     }
 
@@ -286,7 +292,7 @@ impl Keyspace {
 
     /// Bytes of a database's keys and tables, and of its order of expiries. O(1).
     pub fn table_bytes(&self, index: usize) -> (usize, usize) {
-        let sizes = |db: &Slots| (db.table_bytes, db.expiries.len() * EXPIRY_BYTES);
+        let sizes = |db: &Slots| (db.table_bytes, db.expiries.memory_bytes());
         self.databases.get(index).map(sizes).unwrap_or_default()
     }
 
@@ -329,8 +335,8 @@ impl Keyspace {
                 .touch_where(index, |key| db.id_of(key).is_some());
             let old = std::mem::take(&mut self.databases[index]);
             removed += old.keys;
-            let entries = old.tables.iter().flat_map(Table::iter);
-            let bytes: usize = entries.map(|(_, entry)| entry.value.memory_bytes()).sum();
+            let values = old.tables.iter().flat_map(Keys::iter);
+            let bytes: usize = values.map(|(_, value)| value.memory_bytes()).sum();
             self.value_bytes = self.value_bytes.saturating_sub(bytes);
             if old.keys > 0 {
                 self.stats.freed_lazily += old.keys as u64;
@@ -358,13 +364,13 @@ impl Keyspace {
             fresh,
         }) = self.touched.pop()
         {
-            let Some((key, entry)) = self.databases[db].at(slot, id) else {
+            let Some(entry) = self.databases[db].at(slot, id) else {
                 continue;
             };
             self.value_bytes =
-                (self.value_bytes + entry.value.memory_bytes()).saturating_sub(bytes);
-            if entry.value.is_empty() {
-                let key = key.clone();
+                (self.value_bytes + entry.value().memory_bytes()).saturating_sub(bytes);
+            if entry.value().is_empty() {
+                let key = entry.key().clone();
                 self.remove_at(db, slot, id);
                 if !fresh {
                     self.changes.event(db, Class::GENERIC, "del", &key);
@@ -381,7 +387,7 @@ impl Keyspace {
                 let found = slots.id_of(&seen.key).filter(|(slot, id)| {
                     // The command may have put something new there since.
                     let entry = slots.at(*slot, *id);
-                    entry.is_some_and(|(_, entry)| entry.expires_at <= seen.at_ms)
+                    entry.is_some_and(|entry| entry.expires_at <= seen.at_ms)
                 });
                 if let Some((slot, id)) = found {
                     let events = self.changes.events.len();
@@ -407,7 +413,7 @@ impl Keyspace {
         let mut removed = 0;
         for db in 0..self.databases.len() {
             while removed < limit {
-                let first = self.databases[db].expiries.first().copied();
+                let first = self.databases[db].expiries.first();
                 let Some((_, slot, id)) = first.filter(|(at, ..)| *at <= now_ms) else {
                     break;
                 };
@@ -434,14 +440,14 @@ impl Keyspace {
             .databases
             .iter()
             .enumerate()
-            .filter_map(|(index, db)| Some((index, *db.expiries.first()?)));
+            .filter_map(|(index, db)| Some((index, db.expiries.first()?)));
         let (index, (_, slot, id)) = firsts.min_by_key(|(_, first)| first.0)?;
-        let (key, _) = self.databases[index].at(slot, id)?;
-        Some((index, key.clone()))
+        let entry = self.databases[index].at(slot, id)?;
+        Some((index, entry.key().clone()))
     }
 
     /// A random key of a database, only of those that expire where `volatile`; O(1) expected.
-    pub fn sample(&mut self, db: usize, volatile: bool) -> Option<(Blob, &Entry)> {
+    pub fn sample(&mut self, db: usize, volatile: bool) -> Option<Entry<'_>> {
         let slots = self.databases.get(db)?;
         if volatile {
             // Any place in time order is as good as another: jump to a random instant of the span.
@@ -450,24 +456,17 @@ impl Keyspace {
                 .unwrap_or(usize::MAX)
                 .saturating_add(1);
             let at = first.saturating_add(self.rng.below(span) as i64);
-            let (_, slot, id) = slots
-                .expiries
-                .range((at, 0, 0)..)
-                .next()
-                .or_else(|| slots.expiries.first())?;
-            return slots
-                .at(*slot, *id)
-                .map(|(key, entry)| (key.clone(), entry));
+            let (_, slot, id) = slots.expiries.from(at)?;
+            return slots.at(slot, id);
         }
         if slots.keys == 0 {
             return None;
         }
         let from = self.rng.below(SLOTS);
-        let table = (0..SLOTS)
-            .filter_map(|step| slots.tables.get((from + step) % SLOTS))
-            .find(|t| !t.is_empty())?;
-        let (key, entry) = table.at(table.random(&mut self.rng)?)?;
-        Some((key.clone(), entry))
+        let mut order = (0..SLOTS).map(|step| (from + step) % SLOTS);
+        let slot = order.find(|slot| slots.tables.get(*slot).is_some_and(|t| !t.is_empty()))?;
+        let id = slots.tables[slot].random(&mut self.rng)?;
+        slots.at(slot as u16, id)
     }
 
     /// Removes a key for want of memory.
@@ -501,8 +500,8 @@ impl Keyspace {
 
     /// Takes an entry out of its table and out of every book about it; a large value is freed later.
     fn remove_at(&mut self, db: usize, slot: u16, id: u32) -> Option<Blob> {
-        let (key, entry) = self.take_at(db, slot, id)?;
-        self.free(entry.value);
+        let (key, value, _) = self.take_at(db, slot, id)?;
+        self.free(value);
         Some(key)
     }
 
@@ -514,30 +513,14 @@ impl Keyspace {
         if large {
             self.stats.freed_lazily += 1;
             self.freed
-                .push(Garbage(Some(value), Vec::new(), BTreeSet::new()));
+                .push(Garbage(Some(value), Vec::new(), Expiries::default()));
         }
     }
 
-    fn take_at(&mut self, db: usize, slot: u16, id: u32) -> Option<(Blob, Entry)> {
-        let slots = self.databases.get_mut(db)?;
-        let table = slots.tables.get_mut(usize::from(slot))?;
-        let bytes = table.memory_bytes();
-        let removed = table.remove_at(id)?;
-        slots.table_bytes = (slots.table_bytes + table.memory_bytes()).saturating_sub(bytes);
-        slots.keys -= 1;
-        if removed.value.expires_at != NEVER {
-            slots.expiries.remove(&(removed.value.expires_at, slot, id));
-        }
-        // The last entry of the table now has the freed id.
-        if let Some(old) = removed.moved {
-            let at = slots
-                .at(slot, id)
-                .map_or(NEVER, |(_, entry)| entry.expires_at);
-            if at != NEVER && slots.expiries.remove(&(at, slot, old)) {
-                slots.expiries.insert((at, slot, id));
-            }
-        }
-        let mut bytes = removed.value.value.memory_bytes();
+    /// The key, value and expiry of an entry that is taken out.
+    fn take_at(&mut self, db: usize, slot: u16, id: u32) -> Option<(Blob, Value, i64)> {
+        let (removed, expires_at) = self.databases.get_mut(db)?.remove(slot, id)?;
+        let mut bytes = removed.value.memory_bytes();
         self.touched.retain_mut(|touched| {
             let here = touched.db == db && touched.slot == slot;
             if here && touched.id == id {
@@ -550,6 +533,6 @@ impl Keyspace {
             true
         });
         self.value_bytes = self.value_bytes.saturating_sub(bytes);
-        Some((removed.key, removed.value))
+        Some((removed.key, removed.value, expires_at))
     }
 }

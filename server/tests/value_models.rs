@@ -485,5 +485,5 @@ fn a_million_members_take_what_was_planned() {
     ] {
         small.insert(field.as_bytes(), value.as_bytes(), &limits);
     }
-    assert!(small.memory_bytes() <= 96, "{}", small.memory_bytes());
+    assert!(small.memory_bytes() <= 80, "{}", small.memory_bytes());
 }

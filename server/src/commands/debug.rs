@@ -294,7 +294,7 @@ fn type_number(kind: Kind) -> u32 {
 }
 
 /// Adds a value and its expiry to a digest, as Redis computes it, so that the digests of both can be compared.
-fn add_entry(digest: &mut Digest, entry: &Entry) {
+fn add_entry(digest: &mut Digest, entry: Entry<'_>) {
     add_ordered(digest, &type_number(entry.value().kind()).to_be_bytes());
     match entry.value() {
         Value::String(text) => add_ordered(digest, &text.bytes()),

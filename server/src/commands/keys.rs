@@ -523,7 +523,7 @@ fn rename_to(call: &mut Call<'_>, replaces: bool) -> Result<bool, Fault> {
     if !replaces && call.db.contains(new) {
         return Ok(false);
     }
-    if let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
+    if let Some((value, expires_at)) = call.db.take(key) {
         // Made anew, it wakes who waits for it; merely overwritten, it does not.
         call.db.remove(new);
         call.db
@@ -557,14 +557,13 @@ fn copy(call: &mut Call<'_>) -> Outcome {
     if index == call.db.index() && source == destination {
         return Err(Fault::SAME_OBJECT);
     }
-    let Some(entry) = call.db.entry(source).cloned() else {
+    let Some((value, expires_at)) = call.db.entry(source).map(Entry::to_parts) else {
         call.reply.flag(false);
         return Ok(());
     };
     let mut other = call.db.other(index);
     let exists = other.contains(destination);
     if !exists || replaces {
-        let (value, expires_at) = entry.into_parts();
         other.remove(destination);
         other.insert(
             destination,
@@ -584,7 +583,7 @@ fn move_key(call: &mut Call<'_>) -> Outcome {
         return Err(Fault::SAME_OBJECT);
     }
     let moves = call.db.contains(key) && !call.db.other(index).contains(key);
-    if moves && let Some((value, expires_at)) = call.db.take(key).map(Entry::into_parts) {
+    if moves && let Some((value, expires_at)) = call.db.take(key) {
         let mut other = call.db.other(index);
         other.insert(key, value, expires_at.map_or(Expiry::Clear, Expiry::At));
         call.db.changed_by(0, key, Class::GENERIC, "move_from");
@@ -635,7 +634,7 @@ enum Shown {
 
 fn answer_entry(
     call: &mut Call<'_>,
-    show: impl FnOnce(&Call<'_>, &Entry) -> Result<Shown, Fault>,
+    show: impl FnOnce(&Call<'_>, Entry<'_>) -> Result<Shown, Fault>,
 ) -> Outcome {
     let key = call.args.next_bytes()?;
     let shown = match call.db.entry(key) {

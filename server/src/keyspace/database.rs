@@ -1,19 +1,19 @@
 //! What commands see of one database.
 
-use std::cell::Cell;
 use std::ptr;
 
 use bytes::Bytes;
 
-use super::slots::{SLOT_BITS, SLOTS, Slots};
-use super::{Ahead, EXPIRY_BYTES, Expiry, Keyspace, SeenExpired, Touched};
+use super::expiries::EXPIRY_BYTES;
+use super::slots::{Keys, SLOT_BITS, SLOTS, Slots};
+use super::{Ahead, Expiry, Keyspace, SeenExpired, Touched};
 use crate::access::AccessClock;
 use crate::changes::Class;
 use crate::entry::{Entry, LATEST, NEVER, Value};
 use crate::fault::Fault;
 use crate::ids::ClientId;
 use crate::time::Now;
-use crate::value::{Blob, Hash, List, Rng, Set, SortedSet, Str, Table};
+use crate::value::{Blob, Hash, List, Rng, Set, SortedSet, Str};
 
 /// One database at one time, as commands see it: an expired key is absent.
 ///
@@ -125,11 +125,11 @@ impl Database<'_> {
     pub fn value(&self, key: &[u8]) -> Option<&Value> {
         let entry = self.glance(key)?;
         self.note_access(entry);
-        Some(&entry.value)
+        Some(entry.value())
     }
 
     /// What `key` holds; counts as a hit or a miss but not as an access (EXISTS). O(1).
-    pub fn glance(&self, key: &[u8]) -> Option<&Entry> {
+    pub fn glance(&self, key: &[u8]) -> Option<Entry<'_>> {
         let entry = self.entry(key);
         let stats = &self.keyspace.stats;
         let counter = if entry.is_some() {
@@ -142,7 +142,7 @@ impl Database<'_> {
     }
 
     /// What `key` holds; counts as nothing (TYPE, OBJECT, TTL). O(1).
-    pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
+    pub fn entry(&self, key: &[u8]) -> Option<Entry<'_>> {
         let (.., entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
             self.note_expired(key);
@@ -165,7 +165,7 @@ impl Database<'_> {
     /// A share of the string at `key` where it is large enough to leave without a copy.
     pub fn share(&mut self, key: &[u8]) -> Option<Bytes> {
         let (slot, id) = self.find(key)?;
-        let Value::String(text) = &mut self.slots_mut().at_mut(slot, id)?.value else {
+        let Value::String(text) = self.slots_mut().value_mut(slot, id)? else {
             return None;
         };
         let before = text.memory_bytes();
@@ -184,7 +184,7 @@ impl Database<'_> {
     pub fn value_mut(&mut self, key: &[u8]) -> Option<&mut Value> {
         let (slot, id) = self.find(key)?;
         self.touch(slot, id);
-        Some(&mut self.slots_mut().at_mut(slot, id)?.value)
+        self.slots_mut().value_mut(slot, id)
     }
 
     fn value_mut_or_create(&mut self, key: &[u8], make: impl FnOnce() -> Value) -> &mut Value {
@@ -197,8 +197,8 @@ impl Database<'_> {
             (slot, id)
         };
         // Both arms name an entry that is there.
-        match self.slots_mut().at_mut(slot, id) {
-            Some(entry) => &mut entry.value,
+        match self.slots_mut().value_mut(slot, id) {
+            Some(value) => value,
             None => unreachable!("an entry found or added just above"),
         }
     }
@@ -223,8 +223,8 @@ impl Database<'_> {
             self.touch(slot, id);
         }
         let held = self.is_touched(slot, id);
-        if let Some(entry) = self.slots_mut().at_mut(slot, id) {
-            let old = std::mem::replace(&mut entry.value, value);
+        if let Some(place) = self.slots_mut().value_mut(slot, id) {
+            let old = std::mem::replace(place, value);
             if !held {
                 let before = old.memory_bytes();
                 self.keyspace.value_bytes =
@@ -266,20 +266,19 @@ impl Database<'_> {
         }
     }
 
-    /// Takes what `key` holds out (RENAME, MOVE).
-    pub fn take(&mut self, key: &[u8]) -> Option<Entry> {
+    /// Takes out what `key` holds: its value, and when it was to expire (RENAME, MOVE).
+    pub fn take(&mut self, key: &[u8]) -> Option<(Value, Option<i64>)> {
         let (slot, id) = self.find(key)?;
-        self.keyspace
-            .take_at(self.index, slot, id)
-            .map(|(_, entry)| entry)
+        let (_, value, at) = self.keyspace.take_at(self.index, slot, id)?;
+        Some((value, (at != NEVER).then_some(at)))
     }
 
     /// The bytes that `key` takes with everything it holds: its share of the tables and its value. O(1).
     pub fn memory_usage(&self, key: &[u8]) -> Option<usize> {
         let entry = self.entry(key)?;
         let expiry = usize::from(entry.expires_at().is_some()) * EXPIRY_BYTES;
-        let place = size_of::<Blob>() + size_of::<Entry>() + size_of::<u64>();
-        Some(entry.value.memory_bytes() + Blob::from(key).memory_bytes() + place + expiry)
+        let key_bytes = Blob::from(key).memory_bytes();
+        Some(entry.value().memory_bytes() + key_bytes + Keys::ENTRY_BYTES + expiry)
     }
 
     /// When `key` expires; `None` for a missing key, `Some(None)` for one that does not expire.
@@ -324,18 +323,20 @@ impl Database<'_> {
 
     /// Visits about `count` keys from `cursor` on and gives the next cursor, 0 at the end: every key that is there
     /// from the first call to the last is visited at least once. Expired keys are left out.
-    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Blob, &Entry)) -> u64 {
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Blob, Entry<'_>)) -> u64 {
         let slots = self.slots();
         let now_ms = self.now.unix_ms();
         let (mut slot, mut inner) = (cursor as usize & (SLOTS - 1), cursor >> SLOT_BITS);
         let mut visited = 0;
         while let Some(table) = slots.tables.get(slot) {
-            inner = table.scan(inner, count.saturating_sub(visited).max(1), |key, entry| {
+            let wanted = count.saturating_sub(visited).max(1);
+            inner = table.scan_rows(inner, wanted, |id, row| {
                 visited += 1;
+                let entry = slots.entry(slot as u16, id, row);
                 if entry.expires_at > now_ms {
-                    visit(key, entry);
+                    visit(entry.key(), entry);
                 } else {
-                    self.note_expired(key);
+                    self.note_expired(entry.key());
                 }
             });
             if inner == 0 {
@@ -353,10 +354,10 @@ impl Database<'_> {
     }
 
     /// Every key that has not expired.
-    pub fn iter(&self) -> impl Iterator<Item = (&Blob, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Blob, Entry<'_>)> {
         let now_ms = self.now.unix_ms();
-        let entries = self.slots().tables.iter().flat_map(Table::iter);
-        entries.filter(move |(_, entry)| entry.expires_at > now_ms)
+        let live = self.slots().iter().filter(move |e| e.expires_at > now_ms);
+        live.map(|entry| (entry.key(), entry))
     }
 
     /// A random key, all equally likely. O(slots).
@@ -369,16 +370,16 @@ impl Database<'_> {
             }
             let mut at = self.keyspace.rng.below(keys);
             let slots = self.slots();
-            let found = slots.tables.iter().find_map(|table| {
-                let here = table.at(at as u32).filter(|_| at < table.len());
-                at = at.wrapping_sub(if here.is_none() { table.len() } else { 0 });
+            let slot = slots.tables.iter().position(|table| {
+                let here = at < table.len();
+                at -= if here { 0 } else { table.len() };
                 here
             });
-            let (key, entry) = found?;
+            let entry = slots.at(slot? as u16, at as u32)?;
             if entry.expires_at > self.now.unix_ms() {
-                return Some(key.clone());
+                return Some(entry.key().clone());
             }
-            self.note_expired(key);
+            self.note_expired(entry.key());
         }
         None
     }
@@ -407,7 +408,7 @@ impl Database<'_> {
         known.map_or_else(|| super::hash(key), |known| known.hash)
     }
 
-    fn place(&self, key: &[u8]) -> Option<(u16, u32, &Entry)> {
+    fn place(&self, key: &[u8]) -> Option<(u16, u32, Entry<'_>)> {
         self.slots().find_hashed(self.hash_of(key), key)
     }
 
@@ -422,12 +423,11 @@ impl Database<'_> {
         Some((slot, id))
     }
 
-    fn note_access(&self, entry: &Entry) {
+    fn note_access(&self, entry: Entry<'_>) {
         if !self.keyspace.keeps_access {
             let counting = self.keyspace.counting;
-            entry
-                .access
-                .set(entry.access.get().touched(self.now, counting));
+            let clock = entry.access().touched(self.now, counting);
+            entry.row.mark().set_access(clock);
         }
     }
 
@@ -446,7 +446,7 @@ impl Database<'_> {
 
     fn look_again(&mut self, slot: u16, id: u32, fresh: bool) {
         let entry = self.slots().at(slot, id);
-        let bytes = entry.map_or(0, |(_, entry)| entry.value.memory_bytes());
+        let bytes = entry.map_or(0, |entry| entry.value().memory_bytes());
         self.keyspace.touched.push(Touched {
             db: self.index,
             slot,
@@ -466,17 +466,10 @@ impl Database<'_> {
             self.keyspace.changes.became_ready(self.index, key);
         }
         self.keyspace.value_bytes += value.memory_bytes();
-        let access = Cell::new(AccessClock::new(self.now, self.keyspace.counting.is_some()));
+        let access = AccessClock::new(self.now, self.keyspace.counting.is_some());
         let hash = self.hash_of(key);
-        let (slot, id) = self.slots_mut().insert(
-            hash,
-            Blob::from(key),
-            Entry {
-                value,
-                expires_at,
-                access,
-            },
-        );
+        let (slot, id) =
+            (self.slots_mut()).insert(hash, Blob::from(key), value, expires_at, access);
         (slot, id)
     }
 }

@@ -72,7 +72,7 @@ impl Hash {
         match &self.0 {
             Form::Packed(pack) => {
                 let position = pack.find(Entry::from(field), 0, 2)?;
-                pack.at(pack.next(position)).map(Element::from)
+                pack.behind(position).map(Element::from)
             }
             Form::Table(fields) => fields.table.get(field).map(|value| Element::from(&**value)),
         }
@@ -102,8 +102,7 @@ impl Hash {
                     return false;
                 }
                 if pack.len() / 2 < limits.hash_max_listpack_entries {
-                    pack.push_back(Entry::from(field));
-                    pack.push_back(Entry::from(value));
+                    pack.push_all([field, value].map(Entry::from));
                     return true;
                 }
             }

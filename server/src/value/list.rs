@@ -289,7 +289,7 @@ impl List {
             Form::Nodes(_) => FRONT_BYTES,
         };
         let is_front = node == 0 && position == 0;
-        if is_front && pack.is_some_and(|pack| pack.entries().len() >= front_bytes) {
+        if is_front && pack.is_some_and(|pack| pack.end() >= front_bytes) {
             let nodes = self.nodes();
             nodes.merge_front(limits);
             nodes.insert_node(0, single(entry));
@@ -299,7 +299,7 @@ impl List {
             self.edit(node, |pack| pack.insert(position, entry));
             return;
         }
-        let at_end = pack.is_some_and(|pack| position == pack.entries().len());
+        let at_end = pack.is_some_and(|pack| position == pack.end());
         let nodes = self.nodes();
         if position == 0 {
             // Both neighbours of the gap may have room.
@@ -410,7 +410,7 @@ impl Nodes {
         let (Some(first), Some(second)) = (self.packs.front(), self.packs.get(1)) else {
             return;
         };
-        let bytes = first.entries().len() + second.entries().len();
+        let bytes = first.end() + second.end();
         if !within(bytes, first.len() + second.len(), limits) {
             return;
         }
@@ -460,8 +460,9 @@ fn single(entry: Entry<'_>) -> Listpack {
 const MAX_COUNTED_BYTES: usize = 8 * 1024;
 
 /// Whether a node may hold `entry` beside what it holds, `more` elements more than now.
+#[inline]
 fn fits(pack: &Listpack, entry: &Entry<'_>, more: usize, limits: &PackedLimits) -> bool {
-    let bytes = pack.entries().len() + entry.encoded_len();
+    let bytes = pack.end() + entry.encoded_len();
     within(bytes, pack.len() + more, limits)
 }
 
@@ -527,7 +528,7 @@ impl<'a> View<'a> {
     /// Behind the last element.
     fn end(self) -> Place {
         let node = self.len().saturating_sub(1);
-        let position = self.node(node).map_or(0, |pack| pack.entries().len());
+        let position = self.node(node).map_or(0, Listpack::end);
         Place { node, position }
     }
 
@@ -575,7 +576,7 @@ impl<'a> Iterator for Iter<'a> {
     fn next(&mut self) -> Option<Element<'a>> {
         self.left = self.left.checked_sub(1)?;
         let mut pack = self.view.node(self.start.node)?;
-        if self.start.position == pack.entries().len() {
+        if self.start.position == pack.end() {
             self.start = Place {
                 node: self.start.node + 1,
                 position: 0,
@@ -597,7 +598,7 @@ impl DoubleEndedIterator for Iter<'_> {
         self.left = self.left.checked_sub(1)?;
         if self.end.position == 0 {
             let node = self.end.node.checked_sub(1)?;
-            let position = self.view.node(node)?.entries().len();
+            let position = self.view.node(node)?.end();
             self.end = Place { node, position };
         }
         let pack = self.view.node(self.end.node)?;

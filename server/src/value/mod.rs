@@ -15,6 +15,7 @@
 
 pub mod bitmap;
 pub mod bytes;
+mod chunked;
 pub mod element;
 mod extended;
 pub mod float;
@@ -42,7 +43,7 @@ pub use self::rng::Rng;
 pub use self::set::Set;
 pub use self::sorted_set::SortedSet;
 pub use self::string::Str;
-pub use self::table::{Id, Steps, Table};
+pub use self::table::{Id, Mark, Removed, Row, Steps, Table};
 
 /// Up to what size collections stay packed; the defaults are those of Redis 7.0.
 ///

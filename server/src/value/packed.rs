@@ -7,7 +7,7 @@ use super::element::{Element, canonical_integer};
 ///
 /// Entries are encoded as Redis' listpack specification (antirez, 2017) has it, so that
 /// [`Self::entries`] is what a dump file holds between its header and its end byte; the header here
-/// is wider, and there may be spare room behind the entries. A canonical integer is stored as
+/// is another, and there may be spare room behind the entries. A canonical integer is stored as
 /// one and reads back as its text.
 ///
 /// A *position* is the offset of an entry in [`Self::entries`]; changing the listpack invalidates
@@ -24,7 +24,10 @@ use super::element::{Element, canonical_integer};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Listpack(
-    /// Nothing, or two `u32`s (the bytes of entries, their number), the entries, spare room.
+    /// Nothing, or a header, the entries, spare room.
+    ///
+    /// Up to [`SMALL`] bytes, the header is a byte that holds the number of entries, and spare room is zeros: no entry ends
+    /// in one, since a back length does not. Beyond, it is two `u32`s, the bytes of entries and their number.
     Box<[u8]>,
 );
 
@@ -37,8 +40,12 @@ pub enum Entry<'a> {
     Integer(i64),
 }
 
-/// Bytes of the header.
-const HEADER: usize = 8;
+/// The most bytes, header included, of a listpack with a header of one byte: what is left of an allocation, and few enough
+/// that the number of entries fits, which take two bytes at least.
+const SMALL: usize = 256 - 8;
+
+/// Bytes of a larger one's header.
+const WIDE: usize = 8;
 
 /// No listpack of several entries grows past this many bytes, whatever the limits allow.
 const MAX_BYTES: usize = 1 << 30;
@@ -53,13 +60,16 @@ impl Listpack {
     #[must_use]
     pub fn with_room(bytes: usize) -> Self {
         let mut pack = Self::new();
-        pack.resize(HEADER + bytes);
+        pack.resize(0, bytes);
         pack
     }
 
     /// The number of entries. O(1).
     pub fn len(&self) -> usize {
-        self.header(4)
+        match self.0.first() {
+            Some(len) if self.0.len() <= SMALL => usize::from(*len),
+            _ => self.wide_header(4),
+        }
     }
 
     /// Whether there is no entry.
@@ -69,15 +79,31 @@ impl Listpack {
 
     /// The bytes of all entries, encoded.
     pub fn entries(&self) -> &[u8] {
-        self.0
-            .get(HEADER..HEADER + self.header(0))
-            .unwrap_or_default()
+        let header = header_len(self.0.len());
+        self.0.get(header..header + self.end()).unwrap_or_default()
+    }
+
+    /// The position behind the last entry. O(1), but for a small listpack that much was removed from.
+    #[inline]
+    pub fn end(&self) -> usize {
+        if self.0.len() > SMALL {
+            return self.wide_header(0);
+        }
+        // Spare room is mostly less than 16 bytes.
+        if let Some(last) = self.0.last_chunk::<16>() {
+            let zeros = u128::from_le_bytes(*last).leading_zeros() as usize / 8;
+            if zeros < 16 {
+                return self.0.len() - zeros - 1;
+            }
+        }
+        let last = self.0.iter().rposition(|byte| *byte != 0);
+        last.unwrap_or_default()
     }
 
     /// Whether an entry of `bytes` bytes can be added without passing the size any listpack is
     /// kept below.
     pub fn has_room_for(&self, bytes: usize) -> bool {
-        self.entries().len().saturating_add(bytes) < MAX_BYTES
+        self.end().saturating_add(bytes) < MAX_BYTES
     }
 
     /// The entry at a position.
@@ -85,8 +111,14 @@ impl Listpack {
         Some(decode(self.entries().get(position..)?)?.0)
     }
 
-    /// The position of the entry behind the one at `position`, which is `entries().len()` for the
-    /// last one.
+    /// The entry behind the one at `position`.
+    pub fn behind(&self, position: usize) -> Option<Entry<'_>> {
+        let entries = self.entries().get(position..)?;
+        let (_, len) = decode(entries)?;
+        Some(decode(entries.get(len + back_len_size(len)..)?)?.0)
+    }
+
+    /// The position of the entry behind the one at `position`, which is `end()` for the last one.
     pub fn next(&self, position: usize) -> usize {
         let rest = self.entries().get(position..).unwrap_or_default();
         position + decode(rest).map_or(0, |(_, len)| len + back_len_size(len))
@@ -97,7 +129,7 @@ impl Listpack {
         before(self.entries(), position)
     }
 
-    /// The position of an entry, or `entries().len()` if there is none. O(n), from the nearer end.
+    /// The position of an entry, or `end()` if there is none. O(n), from the nearer end.
     pub fn seek(&self, index: usize) -> usize {
         let entries = self.entries();
         let behind = self.len().saturating_sub(index);
@@ -137,7 +169,12 @@ impl Listpack {
 
     /// Adds an entry behind all others. O(its length), amortised.
     pub fn push_back(&mut self, entry: Entry<'_>) {
-        self.insert(self.entries().len(), entry);
+        self.insert(self.end(), entry);
+    }
+
+    /// Adds entries behind all others, at once. O(their length), amortised.
+    pub fn push_all<const N: usize>(&mut self, entries: [Entry<'_>; N]) {
+        self.insert_all(self.end(), entries);
     }
 
     /// Adds an entry in front of all others. O(n).
@@ -147,24 +184,31 @@ impl Listpack {
 
     /// Inserts an entry in front of the one at `position`. O(n).
     pub fn insert(&mut self, position: usize, entry: Entry<'_>) {
-        self.splice(position, position, entry);
-        self.set_header(4, self.len() + 1);
+        self.insert_all(position, [entry]);
+    }
+
+    /// Inserts entries in front of the one at `position`, at once. O(n).
+    pub fn insert_all<const N: usize>(&mut self, position: usize, entries: [Entry<'_>; N]) {
+        let len = self.len() + N;
+        self.splice(position, position, entries);
+        self.set_len(len);
     }
 
     /// Replaces the entry at `position`. O(n).
     pub fn replace(&mut self, position: usize, entry: Entry<'_>) {
-        self.splice(position, self.next(position), entry);
+        self.splice(position, self.next(position), [entry]);
     }
 
     /// Removes `count` entries from `position` on. O(n).
     pub fn remove(&mut self, position: usize, count: usize) {
         let end = (0..count).fold(position, |end, _| self.next(end));
         let len = self.len() - count.min(self.len());
-        self.gap(position, end, 0);
-        self.set_header(4, len);
         if len == 0 {
             *self = Self::new();
+            return;
         }
+        self.gap(position, end, 0);
+        self.set_len(len);
     }
 
     /// Adds the entries of another in front. O(n).
@@ -172,7 +216,7 @@ impl Listpack {
         let len = self.len() + other.len();
         let entries = other.entries();
         self.gap(0, 0, entries.len()).copy_from_slice(entries);
-        self.set_header(4, len);
+        self.set_len(len);
     }
 
     /// Splits the entries from `position` on off. O(n).
@@ -180,14 +224,14 @@ impl Listpack {
     pub fn split_off(&mut self, position: usize) -> Self {
         let (mut tail, mut count) = (Self::new(), 0);
         let mut at = position;
-        while at < self.entries().len() {
+        while at < self.end() {
             at = self.next(at);
             count += 1;
         }
         if count > 0 {
             let moved = &self.entries()[position..];
             tail.gap(0, 0, moved.len()).copy_from_slice(moved);
-            tail.set_header(4, count);
+            tail.set_len(count);
             self.remove(position, count);
         }
         tail
@@ -195,7 +239,8 @@ impl Listpack {
 
     /// Gives spare room back.
     pub fn shrink_to_fit(&mut self) {
-        self.resize(HEADER + self.entries().len());
+        let used = self.end();
+        self.resize(used, used);
     }
 
     /// The heap bytes behind it. O(1).
@@ -203,52 +248,102 @@ impl Listpack {
         allocated(self.0.len())
     }
 
-    fn splice(&mut self, start: usize, end: usize, entry: Entry<'_>) {
-        let (head, head_len, body) = encode(&entry);
-        let len = head_len + body.len();
-        let gap = self.gap(start, end, len + back_len_size(len));
-        gap[..head_len].copy_from_slice(&head[..head_len]);
-        gap[head_len..len].copy_from_slice(body);
-        write_back_len(&mut gap[len..], len);
+    fn splice<const N: usize>(&mut self, start: usize, end: usize, entries: [Entry<'_>; N]) {
+        let entries = entries.each_ref().map(encode);
+        let lens = entries.map(|(_, head_len, body)| head_len + body.len());
+        let room = lens.iter().map(|len| len + back_len_size(*len)).sum();
+        let mut rest = self.gap(start, end, room);
+        for ((head, head_len, body), len) in entries.iter().zip(lens) {
+            let (gap, behind) = rest.split_at_mut(len + back_len_size(len));
+            gap[..*head_len].copy_from_slice(&head[..*head_len]);
+            gap[*head_len..len].copy_from_slice(body);
+            write_back_len(&mut gap[len..], len);
+            rest = behind;
+        }
     }
 
     /// Puts `room` bytes, yet to be written, in the place of the entries from `start` to `end`.
     fn gap(&mut self, start: usize, end: usize, room: usize) -> &mut [u8] {
-        let used = self.entries().len();
+        let used = self.end();
         let new = used - (end - start) + room;
-        if HEADER + new > self.0.len() {
-            self.resize(HEADER + new + spare(new));
+        if new == used {
+            let header = header_len(self.0.len());
+            return &mut self.0[header + start..header + end];
         }
-        self.0
-            .copy_within(HEADER + end..HEADER + used, HEADER + start + room);
-        self.set_header(0, new);
-        if new < used && HEADER + new + 2 * spare(new) + 64 < self.0.len() {
-            self.resize(HEADER + new + spare(new));
+        if header_len(self.0.len()) + new > self.0.len() {
+            self.resize(used, new + spare(new));
         }
-        &mut self.0[HEADER + start..HEADER + start + room]
+        let header = header_len(self.0.len());
+        if end < used {
+            let moved = header + end..header + used;
+            self.0.copy_within(moved, header + start + room);
+        }
+        if header > 1 {
+            self.set_wide_header(0, new);
+        } else if new < used {
+            self.0[header + new..header + used].fill(0);
+        }
+        if new < used && header + new + 2 * spare(new) + 64 < self.0.len() {
+            self.resize(new, new + spare(new));
+        }
+        let header = header_len(self.0.len());
+        &mut self.0[header + start..header + start + room]
     }
 
-    /// Reallocates to at least `bytes`, which hold all entries.
-    fn resize(&mut self, bytes: usize) {
+    /// Reallocates to room for at least `room` bytes of entries; `used` are in use.
+    fn resize(&mut self, used: usize, room: usize) {
         // The allocator rounds up to this anyway.
-        let bytes = allocated(bytes) - 8;
+        let bytes = |header| allocated(header + room) - 8;
+        let small = bytes(1) <= SMALL;
+        let bytes = bytes(if small { 1 } else { WIDE });
+        let (old, new) = (header_len(self.0.len()), header_len(bytes));
+        let len = self.len();
         let mut storage = std::mem::take(&mut self.0).into_vec();
-        storage.truncate(bytes);
-        storage.reserve_exact(bytes - storage.len());
-        storage.resize(bytes, 0);
-        self.0 = storage.into_boxed_slice();
+        if old == new || storage.is_empty() {
+            storage.truncate(bytes);
+            storage.reserve_exact(bytes - storage.len());
+            storage.resize(bytes, 0);
+            self.0 = storage.into_boxed_slice();
+        } else {
+            let mut other = vec![0; bytes];
+            if let Some(entries) = storage.get(old..old + used) {
+                other[new..new + used].copy_from_slice(entries);
+            }
+            self.0 = other.into_boxed_slice();
+            self.set_len(len);
+        }
+        if new > 1 {
+            self.set_wide_header(0, used);
+        }
     }
 
-    fn header(&self, offset: usize) -> usize {
+    fn set_len(&mut self, len: usize) {
+        if self.0.len() <= SMALL {
+            self.0[0] = len as u8;
+        } else {
+            self.set_wide_header(4, len);
+        }
+    }
+
+    fn wide_header(&self, offset: usize) -> usize {
         self.0
             .get(offset..)
             .and_then(|bytes| bytes.first_chunk())
             .map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
     }
 
-    fn set_header(&mut self, offset: usize, value: usize) {
+    fn set_wide_header(&mut self, offset: usize, value: usize) {
         debug_assert!(u32::try_from(value).is_ok());
         self.0[offset..offset + 4].copy_from_slice(&(value as u32).to_le_bytes());
+    }
+}
+
+/// Bytes of the header of a listpack of this many bytes.
+const fn header_len(bytes: usize) -> usize {
+    match bytes {
+        0 => 0,
+        1..=SMALL => 1,
+        _ => WIDE,
     }
 }
 

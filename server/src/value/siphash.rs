@@ -31,10 +31,7 @@ fn siphash13(seed: (u64, u64), bytes: &[u8]) -> u64 {
         round(&mut v);
         v[0] ^= word;
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    last[7] = bytes.len() as u8;
-    let last = u64::from_le_bytes(last);
+    let last = tail(bytes, rest) | (bytes.len() as u64) << 56;
     v[3] ^= last;
     round(&mut v);
     v[0] ^= last;
@@ -43,6 +40,27 @@ fn siphash13(seed: (u64, u64), bytes: &[u8]) -> u64 {
     round(&mut v);
     round(&mut v);
     v[0] ^ v[1] ^ v[2] ^ v[3]
+}
+
+/// The fewer than 8 bytes that no word holds, as one. A copy of so few would take longer than the rest of the hash.
+fn tail(bytes: &[u8], rest: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        // What stands in front of the rest is shifted out, in two steps: by 64 at most.
+        return u64::from_le_bytes(*last) >> 8 >> (8 * (7 - rest.len()));
+    }
+    // Two that overlap, or three.
+    let len = bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let word = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
+        return word(*first) | word(*last) << (8 * (len - 4));
+    }
+    match bytes {
+        [] => 0,
+        [first, ..] => {
+            let byte = |at: usize| u64::from(bytes[at]) << (8 * at);
+            u64::from(*first) | byte(len / 2) | byte(len - 1)
+        }
+    }
 }
 
 const fn round(v: &mut [u64; 4]) {

@@ -86,8 +86,8 @@ impl SortedSet {
             && pack.has_room_for(members.iter().map(|(member, _)| member.len() + PAIR).sum())
         {
             for (member, score) in &members {
-                pack.push_back(Entry::from(member.as_slice()));
-                pack.push_back(score_entry(*score, &score.to_le_bytes()));
+                let bits = score.to_le_bytes();
+                pack.push_all([Entry::from(member.as_slice()), score_entry(*score, &bits)]);
             }
             return Self(Form::Packed(pack));
         }
@@ -129,8 +129,7 @@ impl SortedSet {
                 let rank = rank_packed(pack, Edge::Below(score, member));
                 let position = pack.seek(2 * rank);
                 let bits = score.to_le_bytes();
-                pack.insert(position, score_entry(score, &bits));
-                pack.insert(position, Entry::from(member));
+                pack.insert_all(position, [Entry::from(member), score_entry(score, &bits)]);
                 return old;
             }
             self.unpack();
@@ -146,7 +145,7 @@ impl SortedSet {
         match &mut self.0 {
             Form::Packed(pack) => {
                 let position = pack.find(Entry::from(member), 0, 2)?;
-                let score = pack.at(pack.next(position)).map(score_of);
+                let score = pack.behind(position).map(score_of);
                 pack.remove(position, 2);
                 score
             }
@@ -176,7 +175,7 @@ impl SortedSet {
         match &self.0 {
             Form::Packed(pack) => {
                 let position = pack.find(Entry::from(member), 0, 2)?;
-                pack.at(pack.next(position)).map(score_of)
+                pack.behind(position).map(score_of)
             }
             Form::Ordered(ordered) => ordered.scores.get(member).copied(),
         }
@@ -307,7 +306,7 @@ impl SortedSet {
             Form::Packed(pack) => {
                 let position = pack.seek(2 * rank);
                 let member = Element::from(pack.at(position)?).to_blob();
-                let score = pack.at(pack.next(position)).map(score_of)?;
+                let score = pack.behind(position).map(score_of)?;
                 pack.remove(position, 2);
                 Some((member, score))
             }

@@ -2,8 +2,8 @@
 
 use std::hint::select_unpredictable;
 
-use super::allocated;
 use super::bytes::Blob;
+use super::chunked::Chunked;
 use super::rng::Rng;
 use super::siphash::hash;
 
@@ -16,10 +16,10 @@ use super::siphash::hash;
 /// - **Buckets split one at a time** (linear hashing, Litwin 1980): an insertion or removal does
 ///   O(1) work, never a rehash of everything.
 /// - **Storage is in chunks**: growth copies no more than one small chunk, and leaves no hole behind that
-///   another table, growing at the same pace, can't use either; unused room is at most a chunk.
+///   another table, growing at the same pace, can't use either; unused room is at most a quarter of one.
 ///
-/// An entry costs its key (24 bytes, more if that is longer than 22), its value, 8 bytes of chain and
-/// hash, and a bucket of 4 bytes.
+/// An entry costs its key (24 bytes, more if that is longer than 22), its value, 4 bytes of chain, 4 of
+/// [mark](Mark), which is the hash or something else and a part of it, and a bucket of 4 bytes.
 ///
 /// ```
 /// use server::value::{Blob, Table};
@@ -30,12 +30,44 @@ use super::siphash::hash;
 /// assert_eq!(table.remove(b"one").map(|removed| removed.value), Some(1));
 /// ```
 #[derive(Clone, Debug)]
-pub struct Table<V> {
+pub struct Table<V, M = u32> {
     /// The first entry of each bucket's chain, or `NIL`. Not a power of two: see `bucket_of`.
-    buckets: Chunks<Id, BUCKETS>,
-    entries: Chunks<Entry<V>, ENTRIES>,
+    buckets: Chunked<Id, BUCKETS>,
+    entries: Chunked<Row<V, M>, ENTRIES>,
     /// Heap bytes behind the keys.
     keys_bytes: usize,
+}
+
+/// What an entry keeps of its key's hash, beside other things if it likes.
+pub trait Mark {
+    /// The mark of a key with this hash.
+    fn of(hash: u32) -> Self;
+
+    /// Whether the entry's key may have this hash: true where it has, false for most others.
+    fn may_be(&self, hash: u32) -> bool;
+
+    /// The hash of the entry's key.
+    fn hash(&self, key: &[u8]) -> u32;
+
+    /// Whether the hash of the entry's key has this bit.
+    fn has_bit(&self, bit: u32, key: &[u8]) -> bool {
+        self.hash(key) & bit != 0
+    }
+}
+
+/// The whole hash.
+impl Mark for u32 {
+    fn of(hash: u32) -> Self {
+        hash
+    }
+
+    fn may_be(&self, hash: u32) -> bool {
+        *self == hash
+    }
+
+    fn hash(&self, _: &[u8]) -> u32 {
+        *self
+    }
 }
 
 /// The place of an entry in a [`Table`], below its `len()`.
@@ -54,18 +86,43 @@ pub struct Removed<V> {
     pub moved: Option<Id>,
 }
 
-/// In this order, so that what following a chain reads is in one cache line.
+/// An entry of a [`Table`].
+// In this order, so that what following a chain reads is in one cache line.
 #[repr(C)]
 #[derive(Clone, Debug)]
-struct Entry<V> {
-    hash: u32,
+pub struct Row<V, M> {
+    mark: M,
     /// The next entry of the chain, or `NIL`.
     next: Id,
     key: Blob,
     value: V,
 }
 
+impl<V, M> Row<V, M> {
+    /// The key.
+    pub const fn key(&self) -> &Blob {
+        &self.key
+    }
+
+    /// The value.
+    pub const fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// The mark.
+    pub const fn mark(&self) -> &M {
+        &self.mark
+    }
+}
+
 const NIL: Id = Id::MAX;
+
+/// Entries per chunk: enough that the list of chunks is small, few enough that a chunk which is not full is, beside the
+/// thousand entries of a slot in a keyspace of a million.
+const ENTRIES: usize = 64;
+
+/// Buckets per chunk: as above, at four bytes each.
+const BUCKETS: usize = 256;
 
 /// A lookup in steps, for a caller who looks up many keys: it takes the same step for all of them before the next one,
 /// so that the processor waits for memory once and not for each key.
@@ -80,7 +137,7 @@ pub trait Steps {
     fn touch(&self, id: Id);
 }
 
-impl<V> Steps for Table<V> {
+impl<V, M: Mark> Steps for Table<V, M> {
     fn begin(&self, hash: u64) -> Id {
         let bucket = self.buckets.get(self.bucket_of(hash as u32));
         bucket.copied().unwrap_or(NIL)
@@ -89,7 +146,7 @@ impl<V> Steps for Table<V> {
     fn follow(&self, hash: u64, id: Id) -> Id {
         // A branch would wait for the entry to arrive, and hold up the lookups behind it.
         self.entries.get(id).map_or(id, |entry| {
-            select_unpredictable(entry.hash == hash as u32, id, entry.next)
+            select_unpredictable(entry.mark.may_be(hash as u32), id, entry.next)
         })
     }
 
@@ -101,32 +158,39 @@ impl<V> Steps for Table<V> {
 /// Below this many buckets a table does not shrink.
 const MIN_BUCKETS: usize = 4;
 
-impl<V> Default for Table<V> {
+impl<V, M> Default for Table<V, M> {
     fn default() -> Self {
-        Self::new()
+        Self {
+            buckets: Chunked::new(),
+            entries: Chunked::new(),
+            keys_bytes: 0,
+        }
     }
 }
 
 impl<V> Table<V> {
     /// An empty table, which has allocated nothing.
-    pub const fn new() -> Self {
-        Self {
-            buckets: Chunks::new(),
-            entries: Chunks::new(),
-            keys_bytes: 0,
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
+}
+
+impl<V, M> Table<V, M> {
+    /// Bytes of an entry and its bucket.
+    pub const ENTRY_BYTES: usize = size_of::<Row<V, M>>() + size_of::<Id>();
 
     /// The number of entries.
     pub const fn len(&self) -> usize {
-        self.entries.len
+        self.entries.len()
     }
 
     /// Whether there is no entry.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
 
+impl<V, M: Mark> Table<V, M> {
     /// The value of `key`. O(1).
     pub fn get(&self, key: &[u8]) -> Option<&V> {
         self.at(self.id_of(key)?).map(|(_, value)| value)
@@ -152,13 +216,13 @@ impl<V> Table<V> {
         self.find_hashed(hash, key).map(|(id, _)| id)
     }
 
-    /// The id and the value of `key`, for a caller that has [`hash`]`(key)`. O(1).
-    pub fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<(Id, &V)> {
+    /// The id and the entry of `key`, for a caller that has [`hash`]`(key)`. O(1).
+    pub fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<(Id, &Row<V, M>)> {
         let hash = hash as u32;
         let mut id = *self.buckets.get(self.bucket_of(hash))?;
         while let Some(entry) = self.entries.get(id) {
-            if entry.hash == hash && *entry.key == *key {
-                return Some((id, &entry.value));
+            if entry.mark.may_be(hash) && *entry.key == *key {
+                return Some((id, entry));
             }
             id = entry.next;
         }
@@ -168,6 +232,11 @@ impl<V> Table<V> {
     /// The entry at `id`.
     pub fn at(&self, id: Id) -> Option<(&Blob, &V)> {
         self.entries.get(id).map(|entry| (&entry.key, &entry.value))
+    }
+
+    /// The entry at `id`, with its mark.
+    pub fn row(&self, id: Id) -> Option<&Row<V, M>> {
+        self.entries.get(id)
     }
 
     /// The value at `id`, to change.
@@ -200,8 +269,8 @@ impl<V> Table<V> {
         let bucket = self.bucket_of(hash);
         let next = std::mem::replace(self.buckets.at_mut(bucket), id);
         self.keys_bytes += key.memory_bytes();
-        self.entries.push(Entry {
-            hash,
+        self.entries.push(Row {
+            mark: M::of(hash),
             next,
             key,
             value,
@@ -216,11 +285,11 @@ impl<V> Table<V> {
 
     /// Takes the entry at `id` out. O(1).
     pub fn remove_at(&mut self, id: Id) -> Option<Removed<V>> {
-        let Entry { hash, next, .. } = *self.entries.get(id)?;
-        self.relink(hash, id, next);
+        let next = self.entries.get(id)?.next;
+        self.relink(self.hash_at(id), id, next);
         let last = (self.len() - 1) as Id;
         let moved = (last != id).then(|| {
-            self.relink(self.entries.at(last).hash, last, id);
+            self.relink(self.hash_at(last), last, id);
             last
         });
         let entry = self.entries.swap_remove(id);
@@ -236,7 +305,7 @@ impl<V> Table<V> {
 
     /// Takes everything out.
     pub fn clear(&mut self) {
-        *self = Self::new();
+        *self = Self::default();
     }
 
     /// All entries, in the order of their ids.
@@ -252,6 +321,16 @@ impl<V> Table<V> {
     /// One call visits about `count` entries: it ends with the bucket that reaches it, and after
     /// `10 * count` buckets. Any number is a valid cursor, and only the lower 32 bits count.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Blob, &V)) -> u64 {
+        self.scan_rows(cursor, count, |_, row| visit(&row.key, &row.value))
+    }
+
+    /// [`Self::scan`], which shows ids and marks as well.
+    pub fn scan_rows(
+        &self,
+        cursor: u64,
+        count: usize,
+        mut visit: impl FnMut(Id, &Row<V, M>),
+    ) -> u64 {
         if self.is_empty() {
             return 0;
         }
@@ -259,7 +338,7 @@ impl<V> Table<V> {
         // well. Visiting both halves together makes this a table of `half` buckets, for which
         // counting up from the highest bit keeps the guarantee when `half` changes: the buckets that
         // a bucket splits into, or is merged with, are those that share its low bits.
-        let half = (self.buckets.len / 2 + 1).next_power_of_two();
+        let half = (self.buckets.len() / 2 + 1).next_power_of_two();
         let mask = half as u32 - 1;
         let mut cursor = cursor as u32;
         let mut visited = 0;
@@ -268,7 +347,7 @@ impl<V> Table<V> {
             for bucket in [low, low + half as u32] {
                 let mut id = self.buckets.get(bucket).copied().unwrap_or(NIL);
                 while let Some(entry) = self.entries.get(id) {
-                    visit(&entry.key, &entry.value);
+                    visit(id, entry);
                     visited += 1;
                     id = entry.next;
                 }
@@ -289,12 +368,18 @@ impl<V> Table<V> {
         self.buckets.memory_bytes() + self.entries.memory_bytes() + self.keys_bytes
     }
 
+    /// The hash of the key of an entry.
+    fn hash_at(&self, id: Id) -> u32 {
+        let entry = self.entries.at(id);
+        entry.mark.hash(&entry.key)
+    }
+
     /// The bucket of a hash: its low bits, as many as reach every bucket; one bit less where
     /// those name a bucket that has not been split off yet.
     fn bucket_of(&self, hash: u32) -> Id {
-        let mask = (self.buckets.len.next_power_of_two() - 1) as u32;
+        let mask = (self.buckets.len().next_power_of_two() - 1) as u32;
         let bucket = hash & mask;
-        let exists = (bucket as usize) < self.buckets.len;
+        let exists = (bucket as usize) < self.buckets.len();
         select_unpredictable(exists, bucket, bucket & (mask >> 1))
     }
 
@@ -318,24 +403,24 @@ impl<V> Table<V> {
 
     /// Makes room for one more entry: there are as many buckets as entries.
     fn grow(&mut self) {
-        if self.len() < self.buckets.len {
+        if self.len() < self.buckets.len() {
             return;
         }
         // The new bucket takes its share of the one that stood for both.
-        let new = self.buckets.len;
+        let new = self.buckets.len() as Id;
         self.buckets.push(NIL);
-        let mask = (new + 1).next_power_of_two() - 1;
-        let old = new & (mask >> 1);
-        let mut id = if old == new {
-            NIL
-        } else {
-            std::mem::replace(self.buckets.at_mut(old as Id), NIL)
-        };
+        let old = unsplit(new);
+        if old == new {
+            return;
+        }
+        let mut id = std::mem::replace(self.buckets.at_mut(old), NIL);
         while id != NIL {
-            let hash = self.entries.at(id).hash;
-            let bucket = self.bucket_of(hash);
-            let first = std::mem::replace(self.buckets.at_mut(bucket), id);
-            id = std::mem::replace(&mut self.entries.at_mut(id).next, first);
+            let entry = self.entries.at_mut(id);
+            let moves = entry.mark.has_bit(new ^ old, &entry.key);
+            let bucket = self.buckets.at_mut(if moves { new } else { old });
+            let next = std::mem::replace(&mut entry.next, *bucket);
+            *bucket = id;
+            id = next;
         }
     }
 
@@ -343,113 +428,26 @@ impl<V> Table<V> {
     /// number follows a table that only shrinks.
     fn shrink(&mut self) {
         for _ in 0..2 {
-            if self.buckets.len <= MIN_BUCKETS.max(self.len() * 2) {
+            if self.buckets.len() <= MIN_BUCKETS.max(self.len() * 2) {
                 break;
             }
-            let mut id = self.buckets.swap_remove((self.buckets.len - 1) as Id);
+            let gone = (self.buckets.len() - 1) as Id;
+            let mut id = self.buckets.swap_remove(gone);
+            let bucket = self.buckets.at_mut(unsplit(gone));
             while id != NIL {
-                let hash = self.entries.at(id).hash;
-                let bucket = self.bucket_of(hash);
-                let first = std::mem::replace(self.buckets.at_mut(bucket), id);
-                id = std::mem::replace(&mut self.entries.at_mut(id).next, first);
+                let next = &mut self.entries.at_mut(id).next;
+                let behind = std::mem::replace(next, *bucket);
+                *bucket = id;
+                id = behind;
             }
         }
     }
 }
 
-/// Entries per chunk: enough that the list of chunks is small, few enough that a chunk which is not full is, beside the
-/// thousand entries of a slot in a keyspace of a million.
-const ENTRIES: usize = 64;
-
-/// Buckets per chunk: as above, at four bytes each.
-const BUCKETS: usize = 256;
-
-/// A vector in chunks of `LEN`, all full but the last.
-#[derive(Clone, Debug)]
-struct Chunks<T, const LEN: usize> {
-    chunks: Vec<Vec<T>>,
-    len: usize,
-}
-
-impl<T, const LEN: usize> Chunks<T, LEN> {
-    const fn new() -> Self {
-        Self {
-            chunks: Vec::new(),
-            len: 0,
-        }
-    }
-
-    fn get(&self, id: Id) -> Option<&T> {
-        let id = id as usize;
-        self.chunks.get(id / LEN)?.get(id % LEN)
-    }
-
-    fn get_mut(&mut self, id: Id) -> Option<&mut T> {
-        let id = id as usize;
-        self.chunks.get_mut(id / LEN)?.get_mut(id % LEN)
-    }
-
-    /// The item at an id that a link holds.
-    fn at(&self, id: Id) -> &T {
-        let id = id as usize;
-        &self.chunks[id / LEN][id % LEN]
-    }
-
-    fn at_mut(&mut self, id: Id) -> &mut T {
-        let id = id as usize;
-        &mut self.chunks[id / LEN][id % LEN]
-    }
-
-    fn push(&mut self, item: T) {
-        if self.len == self.chunks.len() * LEN {
-            self.chunks.push(Vec::new());
-        }
-        self.len += 1;
-        let first = self.chunks.len() == 1;
-        if let Some(chunk) = self.chunks.last_mut() {
-            if chunk.len() == chunk.capacity() {
-                // Only the first one grows: a small table is to be small.
-                let room = LEN - chunk.len();
-                let more = if first {
-                    (chunk.len() / 4).max(2).min(room)
-                } else {
-                    room
-                };
-                chunk.reserve_exact(more);
-            }
-            chunk.push(item);
-        }
-    }
-
-    fn swap_remove(&mut self, id: Id) -> T {
-        let last = (self.len - 1) as Id;
-        let chunk = &mut self.chunks[last as usize / LEN];
-        let index = last as usize % LEN;
-        let mut item = chunk.swap_remove(index);
-        if chunk.is_empty() {
-            self.chunks.pop();
-            if self.chunks.capacity() > 4.max(self.chunks.len() * 4) {
-                self.chunks.shrink_to(self.chunks.len() * 2);
-            }
-        } else if last < LEN as Id && chunk.capacity() > 8.max(chunk.len() * 2) {
-            chunk.shrink_to(chunk.len() + chunk.len() / 4);
-        }
-        self.len -= 1;
-        if id != last {
-            std::mem::swap(&mut item, self.at_mut(id));
-        }
-        item
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten()
-    }
-
-    /// Every chunk but the last has the capacity of a full one.
-    fn memory_bytes(&self) -> usize {
-        let last = self.chunks.last().map_or(0, Vec::capacity);
-        allocated(self.chunks.capacity() * size_of::<Vec<T>>())
-            + self.chunks.len().saturating_sub(1) * allocated(LEN * size_of::<T>())
-            + allocated(last * size_of::<T>())
+/// The bucket that stands for the one at `bucket` and itself before that is split off: without the highest bit.
+const fn unsplit(bucket: Id) -> Id {
+    match bucket.checked_ilog2() {
+        Some(bit) => bucket ^ 1 << bit,
+        None => bucket,
     }
 }
