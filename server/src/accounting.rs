@@ -100,12 +100,10 @@ impl State {
     /// another kind follows, only the statistics tell of it.
     pub(crate) fn charge(&mut self, begun_us: u64, call: &Charged<'_>) {
         let Charged {
-            id,
             registered,
-            args,
             reply_bytes,
             shares_reading,
-            now,
+            ..
         } = *call;
         let goes_on = self.more_follows
             && reply_bytes <= STRIDE_REPLY_BYTES
@@ -119,12 +117,17 @@ impl State {
             Some((command, calls)) if *command == registered.id => *calls += 1,
             _ => self.stride.runs.push((registered.id, 1)),
         }
-        if goes_on {
-            return;
+        if !goes_on {
+            self.read_clock(call);
         }
+    }
+
+    /// Ends the stride whose last call this is.
+    #[inline(never)]
+    fn read_clock(&mut self, call: &Charged<'_>) {
         let took_us = self.took_us(self.stride.begun_us);
         let own_us = self.charge_stride(took_us);
-        self.note_duration(id, registered, args, own_us, now);
+        self.note_duration(call, own_us);
     }
 
     /// Divides a time among the calls of the stride; gives the last one's part.
@@ -152,14 +155,14 @@ impl State {
     }
 
     /// Keeps a command that took long.
-    fn note_duration(
-        &mut self,
-        id: ClientId,
-        registered: &Registered,
-        args: &[&[u8]],
-        took_us: u64,
-        now: Now,
-    ) {
+    fn note_duration(&mut self, call: &Charged<'_>, took_us: u64) {
+        let Charged {
+            id,
+            registered,
+            args,
+            now,
+            ..
+        } = *call;
         let is_slow = u64::try_from(self.config.slowlog_log_slower_than)
             .is_ok_and(|threshold| took_us >= threshold);
         if is_slow && !registered.has(Flags::SKIP_SLOWLOG) {

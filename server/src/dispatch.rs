@@ -10,6 +10,7 @@ use crate::keyspace::{self, Ahead, Keyspace};
 use crate::reply::Reply;
 use crate::state::State;
 use crate::time::Now;
+use crate::value::Id;
 
 /// Keys of one call that are hashed, and read ahead for, before it runs.
 const HASHED_KEYS: usize = 32;
@@ -20,8 +21,8 @@ pub(crate) struct Caller {
     pub(crate) id: ClientId,
     pub(crate) now: Now,
     pub(crate) context: Context,
-    /// The hash of the call's first key, where that is known.
-    pub(crate) key_hash: Option<u64>,
+    /// The hash of the call's first key, and where that probably is.
+    pub(crate) first_key: Option<(u64, Id)>,
 }
 
 /// Runs another command of the same client into the same reply (EXEC, scripts); it is not gated but for its arity.
@@ -30,7 +31,7 @@ pub(crate) fn run(call: &mut Call<'_>, args: &[&[u8]], context: Context) {
         id: call.id,
         now: call.now,
         context,
-        key_hash: None,
+        first_key: None,
     };
     run_by_name(
         call.commands,
@@ -71,11 +72,57 @@ pub(crate) fn invoke(
     reply: &mut Reply<'_>,
     caller: Caller,
 ) {
+    let what = (commands, registered, args);
+    if registered.many_keys.is_some() && args.len() > 3 {
+        return invoke_with_many_keys(what, keyspace, state, reply, caller);
+    }
+    let one;
+    let known = match caller.first_key.zip(registered.first_key) {
+        Some(((hash, id), position)) => {
+            one = [Ahead {
+                key: args.get(position).copied().unwrap_or_default(),
+                hash,
+                id,
+                ..Ahead::default()
+            }];
+            &one[..]
+        }
+        None => &[],
+    };
+    perform(what, known, keyspace, state, reply, caller);
+}
+
+/// What is called: by which table, the command, with which arguments.
+type What<'a> = (&'static Commands, &'static Registered, &'a [&'a [u8]]);
+
+/// Looks all of the keys up together.
+#[inline(never)]
+fn invoke_with_many_keys(
+    what: What<'_>,
+    keyspace: &mut Keyspace,
+    state: &mut State,
+    reply: &mut Reply<'_>,
+    caller: Caller,
+) {
+    let (_, registered, args) = what;
+    let (first, step) = registered.many_keys.unwrap_or((1, 1));
+    let mut many = hashed(args.iter().skip(first).step_by(step));
+    keyspace.warm(state.clients.at(caller.id).db, &mut many);
+    perform(what, &many, keyspace, state, reply, caller);
+}
+
+/// [`invoke`] for a call some of whose keys are known.
+#[inline]
+fn perform(
+    (commands, registered, args): What<'_>,
+    known: &[Ahead<'_>],
+    keyspace: &mut Keyspace,
+    state: &mut State,
+    reply: &mut Reply<'_>,
+    caller: Caller,
+) {
     let Caller {
-        id,
-        now,
-        context,
-        key_hash,
+        id, now, context, ..
     } = caller;
     let shares_reading = state.shares_reading(registered, args);
     if !shares_reading {
@@ -88,21 +135,6 @@ pub(crate) fn invoke(
     let client = state.clients.at(id);
     let index = client.db;
     keyspace.keeps_access = client.no_touch && registered.command.name != "TOUCH";
-    let (one, many);
-    let known = if let Some((first, step)) = registered.many_keys.filter(|_| args.len() > 3) {
-        many = hashed(args.iter().skip(first).step_by(step));
-        keyspace.warm(index, &many);
-        &many[..]
-    } else if let Some((hash, position)) = key_hash.zip(registered.first_key) {
-        one = [Ahead {
-            key: args.get(position).copied().unwrap_or_default(),
-            hash,
-            ..Ahead::default()
-        }];
-        &one[..]
-    } else {
-        &[]
-    };
     let mut call = Call {
         args: Args::new(args, registered.words),
         reply: reply.reborrow(),
@@ -122,7 +154,48 @@ pub(crate) fn invoke(
         reply.error(fault);
     }
     keyspace.settle();
-    let changed = keyspace.changes.dirty != dirty;
+    if state.is_observed() {
+        let changed = keyspace.changes.dirty != dirty;
+        observed(
+            (commands, registered, args),
+            keyspace,
+            state,
+            caller,
+            index,
+            changed,
+        );
+    }
+    let waits = match context {
+        Context::Retry => state.blocked.waits_on(),
+        _ => state.clients.at(id).waiting.is_some(),
+    };
+    if !waits {
+        state.stats.called(registered.id, outcome.as_ref().err());
+        let call = Charged {
+            id,
+            registered,
+            args,
+            reply_bytes: reply.len_since(mark),
+            shares_reading,
+            now,
+        };
+        state.charge(begun_us, &call);
+    }
+}
+
+/// Tells those who follow what clients do: the stream of effects, monitors, whoever tracks keys.
+#[cold]
+fn observed(
+    (_, registered, args): What<'_>,
+    keyspace: &mut Keyspace,
+    state: &mut State,
+    caller: Caller,
+    index: usize,
+    changed: bool,
+) {
+    let Caller {
+        id, now, context, ..
+    } = caller;
     if state.effects.is_attached() {
         for (db, key) in keyspace.changes.vanished.drain(..) {
             state.effects.add(db, &[b"DEL", &key]);
@@ -140,22 +213,6 @@ pub(crate) fn invoke(
     if state.tracking.clients > 0 {
         state.invalidate(&mut keyspace.changes);
         state.remember_keys(id, registered, args, context);
-    }
-    let waits = match context {
-        Context::Retry => state.blocked.waits_on(),
-        _ => state.clients.at(id).waiting.is_some(),
-    };
-    if !waits {
-        state.stats.called(registered.id, outcome.as_ref().err());
-        let call = Charged {
-            id,
-            registered,
-            args,
-            reply_bytes: reply.len_since(mark),
-            shares_reading,
-            now,
-        };
-        state.charge(begun_us, &call);
     }
 }
 

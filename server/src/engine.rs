@@ -18,6 +18,7 @@ use crate::output::Output;
 use crate::reply::Reply;
 use crate::state::{Pause, State};
 pub use crate::time::Now;
+use crate::value::Id;
 
 /// How many expired keys one tick removes at most, so that it stays short.
 const EXPIRED_PER_TICK: usize = 20_000;
@@ -29,7 +30,8 @@ pub const FORESEEN: usize = 16;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Foreseen {
     registered: Option<&'static Registered>,
-    key_hash: Option<u64>,
+    /// The hash of its first key, and where that probably is.
+    first_key: Option<(u64, Id)>,
 }
 
 /// What the caller does with a client's next request.
@@ -165,40 +167,55 @@ impl Engine {
         requests: impl Iterator<Item = &'r [&'r [u8]]>,
     ) -> ArrayVec<Foreseen, FORESEEN> {
         let mut ahead: ArrayVec<Ahead<'_>, FORESEEN> = ArrayVec::new();
-        let mut all = ArrayVec::new();
+        let mut all: ArrayVec<Foreseen, FORESEEN> = ArrayVec::new();
+        // Whose key each of those ahead is.
+        let mut places: ArrayVec<usize, FORESEEN> = ArrayVec::new();
+        let mut before: Option<(&[u8], Option<&Registered>)> = None;
         for request in requests.take(FORESEEN) {
             let name = request.first().copied().unwrap_or_default();
-            let registered = COMMANDS.lookup(name);
-            let registered = registered.filter(|found| found.children.is_empty());
-            let key_hash = registered.and_then(|registered| {
-                let position = registered.first_key?;
-                let key = *request.get(position)?;
-                // A pipeline often asks for one key again and again; others mostly differ in their last byte.
-                let last = ahead.last().filter(|last| last.key.last() == key.last());
-                let hash = match last.filter(|last| last.key == key) {
-                    Some(last) => last.hash,
-                    None => keyspace::hash(key),
-                };
-                let (mut element, mut member) = Default::default();
-                if registered.has_elements {
-                    element = request.get(position + 1).copied().unwrap_or_default();
-                    member = request.last().copied().unwrap_or_default();
-                }
-                ahead.push(Ahead {
-                    key,
-                    hash,
-                    element,
-                    member,
-                });
-                Some(hash)
-            });
+            // A pipeline often calls one command, or asks for one key, again and again.
+            let registered = match before {
+                Some((same, registered)) if same == name => registered,
+                _ => COMMANDS.lookup(name).filter(|it| it.children.is_empty()),
+            };
+            before = Some((name, registered));
             all.push(Foreseen {
                 registered,
-                key_hash,
+                first_key: None,
+            });
+            let Some(registered) = registered else {
+                continue;
+            };
+            let position = registered.first_key;
+            let Some((position, key)) = position.and_then(|at| Some((at, *request.get(at)?)))
+            else {
+                continue;
+            };
+            // Keys that differ mostly do so in their last byte.
+            let last = ahead.last().filter(|last| last.key.last() == key.last());
+            let hash = match last.filter(|last| last.key == key) {
+                Some(last) => last.hash,
+                None => keyspace::hash(key),
+            };
+            let (mut element, mut member) = Default::default();
+            if registered.has_elements {
+                element = request.get(position + 1).copied().unwrap_or_default();
+                member = request.last().copied().unwrap_or_default();
+            }
+            places.push(all.len() - 1);
+            ahead.push(Ahead {
+                key,
+                hash,
+                id: 0,
+                element,
+                member,
             });
         }
         if let Some(client) = self.state.clients.get(id) {
-            self.keyspace.warm(client.db, &ahead);
+            self.keyspace.warm(client.db, &mut ahead);
+        }
+        for (place, ahead) in places.into_iter().zip(&ahead) {
+            all[place].first_key = Some((ahead.hash, ahead.id));
         }
         all
     }
@@ -379,7 +396,7 @@ fn process(
         id,
         now,
         context: Context::Client,
-        key_hash: foreseen.key_hash,
+        first_key: foreseen.first_key,
     };
     invoke(&COMMANDS, keyspace, state, registered, args, reply, caller);
     Flow::Continue
@@ -579,7 +596,7 @@ fn serve_blocked(keyspace: &mut Keyspace, state: &mut State, now: Now) {
                 id,
                 now,
                 context: Context::Retry,
-                key_hash: None,
+                first_key: None,
             };
             let reply = &mut Reply::new(&mut outbox, protocol);
             run_by_name(&COMMANDS, keyspace, state, &request.args(), reply, caller);

@@ -35,6 +35,8 @@ pub struct Ahead<'k> {
     pub key: &'k [u8],
     /// Its [`hash`].
     pub hash: u64,
+    /// Where [`Keyspace::warm`] has seen it, if it is there at all.
+    pub id: Id,
     /// An element of a hash or set, if any.
     pub element: &'k [u8],
     /// A member of a sorted set, if any.
@@ -90,10 +92,10 @@ fn take_steps<T: Steps + ?Sized>(lookups: &mut [Lookup<'_, T>]) {
 }
 
 /// [`Keyspace::warm`] for calls of which each step is taken together.
-fn warm_together(slots: &Slots, calls: &[Ahead<'_>]) {
+fn warm_together(slots: &Slots, calls: &mut [Ahead<'_>]) {
     let mut keys = [Lookup::default(); WARMED_TOGETHER];
     let mut keys_len = 0;
-    for call in calls {
+    for call in calls.iter() {
         // A pipeline often asks for one key again and again.
         if keys_len == 0 || keys[keys_len - 1].hash != call.hash {
             keys[keys_len] = Lookup {
@@ -105,6 +107,11 @@ fn warm_together(slots: &Slots, calls: &[Ahead<'_>]) {
         }
     }
     take_steps(&mut keys[..keys_len]);
+    let mut at = 0;
+    for call in calls.iter_mut() {
+        at += usize::from(keys[at].hash != call.hash);
+        call.id = keys[at].id;
+    }
     if slots.expiries.len() > 0 {
         for lookup in &keys[..keys_len] {
             let row = lookup.table.and_then(|table| table.row(lookup.id));
@@ -122,13 +129,8 @@ fn warm_together(slots: &Slots, calls: &[Ahead<'_>]) {
     }
     let mut elements = [Lookup::default(); WARMED_TOGETHER];
     let mut elements_len = 0;
-    let mut at = 0;
     for call in calls {
-        if keys[at].hash != call.hash {
-            at += 1;
-        }
-        let Lookup { table, id, .. } = keys[at];
-        let row = table.and_then(|table: &Keys| table.row(id));
+        let row = slots.table(call.hash).and_then(|table| table.row(call.id));
         let found = row.filter(|row| **row.key() == *call.key);
         if let Some((table, element)) =
             found.and_then(|row| row.value().steps(call.element, call.member))
@@ -251,12 +253,12 @@ impl Keyspace {
     }
 
     /// Reads ahead for calls that are about to run: what their lookups will wait for is then on its way from memory for all
-    /// of them together, and not for one after the other. Changes nothing.
-    pub fn warm(&self, db: usize, calls: &[Ahead<'_>]) {
+    /// of them together, and not for one after the other. It tells where their keys are.
+    pub fn warm(&self, db: usize, calls: &mut [Ahead<'_>]) {
         let Some(slots) = self.databases.get(db) else {
             return;
         };
-        for calls in calls.chunks(WARMED_TOGETHER) {
+        for calls in calls.chunks_mut(WARMED_TOGETHER) {
             warm_together(slots, calls);
         }
     }

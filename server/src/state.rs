@@ -120,6 +120,12 @@ impl State {
         }
     }
 
+    /// Whether anybody follows what clients do.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.effects.is_attached() || self.monitors > 0 || self.tracking.clients > 0
+    }
+
     /// Writes to another client, through its outbox, unless it wants no replies.
     pub fn deliver(&mut self, id: ClientId, write: impl FnOnce(&mut Reply<'_>)) {
         let mode = self.clients.get(id).map(|client| client.reply_mode);

@@ -403,13 +403,20 @@ impl Database<'_> {
         &mut self.keyspace.databases[self.index]
     }
 
+    fn known(&self, key: &[u8]) -> Option<&Ahead<'_>> {
+        self.known.iter().find(|known| ptr::eq(known.key, key))
+    }
+
     fn hash_of(&self, key: &[u8]) -> u64 {
-        let known = self.known.iter().find(|known| ptr::eq(known.key, key));
-        known.map_or_else(|| super::hash(key), |known| known.hash)
+        self.known(key)
+            .map_or_else(|| super::hash(key), |known| known.hash)
     }
 
     fn place(&self, key: &[u8]) -> Option<(u16, u32, Entry<'_>)> {
-        self.slots().find_hashed(self.hash_of(key), key)
+        match self.known(key) {
+            Some(known) => self.slots().find_near(known.hash, key, known.id),
+            None => self.slots().find_hashed(super::hash(key), key),
+        }
     }
 
     /// The place of a live key; an expired one is removed on the way.

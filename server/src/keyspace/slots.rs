@@ -47,6 +47,16 @@ impl Slots {
         Some((slot, id, self.entry(slot, id, row)))
     }
 
+    /// [`Self::find_hashed`], where the key probably is at `id`.
+    pub(super) fn find_near(&self, hash: u64, key: &[u8], id: Id) -> Option<(u16, u32, Entry<'_>)> {
+        let row = self.table(hash)?.row(id);
+        if let Some(row) = row.filter(|row| **row.key() == *key) {
+            let slot = Self::slot(hash);
+            return Some((slot, id, self.entry(slot, id, row)));
+        }
+        self.find_hashed(hash, key)
+    }
+
     pub(super) fn at(&self, slot: u16, id: Id) -> Option<Entry<'_>> {
         let row = self.tables.get(usize::from(slot))?.row(id)?;
         Some(self.entry(slot, id, row))

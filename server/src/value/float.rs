@@ -109,12 +109,17 @@ pub fn parse_bound(text: &[u8]) -> Option<Bound<f64>> {
 /// A number of digits alone, as scores mostly are, and few enough for a double to hold it exactly.
 fn parse_digits(text: &[u8]) -> Option<f64> {
     const EXACT_DIGITS: usize = 15;
-    let few = (1..=EXACT_DIGITS).contains(&text.len());
-    if !few || !text.iter().all(u8::is_ascii_digit) {
+    if !(1..=EXACT_DIGITS).contains(&text.len()) {
         return None;
     }
-    let digit = |byte: &u8| u64::from(byte - b'0');
-    let value = text.iter().fold(0, |value, byte| value * 10 + digit(byte));
+    let mut value = 0_u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
     Some(value as f64)
 }
 

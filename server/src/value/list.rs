@@ -292,7 +292,9 @@ impl List {
         if is_front && pack.is_some_and(|pack| pack.end() >= front_bytes) {
             let nodes = self.nodes();
             nodes.merge_front(limits);
-            nodes.insert_node(0, single(entry));
+            let mut pack = Listpack::with_room(FRONT_BYTES + entry.encoded_len());
+            pack.push_back(entry);
+            nodes.insert_node(0, pack);
             return;
         }
         if pack.is_none_or(|pack| pack.is_empty() || fits(pack, &entry, 1, limits)) {
