@@ -1,7 +1,9 @@
 //! A vector that grows without copying more than a little of what is in it.
 
 use super::allocated;
-use super::table::Id;
+
+/// The place of an item, below the number of items.
+pub type Id = u32;
 
 /// A vector in chunks of `LEN`, all full but the last.
 #[derive(Debug)]

@@ -36,6 +36,7 @@ pub mod string;
 pub mod table;
 
 pub use self::bytes::Blob;
+pub use self::chunked::Id;
 pub use self::element::Element;
 pub use self::hash::Hash;
 pub use self::list::List;
@@ -43,7 +44,7 @@ pub use self::rng::Rng;
 pub use self::set::Set;
 pub use self::sorted_set::SortedSet;
 pub use self::string::Str;
-pub use self::table::{Id, Mark, Removed, Row, Steps, Table};
+pub use self::table::{Mark, Removed, Row, Steps, Table};
 
 /// Up to what size collections stay packed; the defaults are those of Redis 7.0.
 ///

@@ -1,7 +1,7 @@
 //! The order of a big sorted set: an order-statistic tree.
 
 use super::allocated;
-use super::table::Id;
+use super::chunked::Id;
 
 /// A B+tree of items in order, with the number of items below each branch: an item is found by its rank as well as by
 /// its [`Place`].

@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 use std::ops::{Bound, Range};
 
 use super::bytes::Blob;
+use super::chunked::Id;
 use super::element::Element;
 use super::order::{Item, OrderTree, Place, Row};
 use super::packed::{Entry, Listpack};
 use super::rng::Rng;
 use super::siphash::hash;
-use super::table::{Id, Steps, Table};
+use super::table::{Steps, Table};
 use super::{PackedLimits, allocated};
 
 /// Members ordered by score, then by their bytes: a listpack, or a hash table with an

@@ -3,7 +3,7 @@
 use std::hint::select_unpredictable;
 
 use super::bytes::Blob;
-use super::chunked::Chunked;
+use super::chunked::{Chunked, Id};
 use super::rng::Rng;
 use super::siphash::hash;
 
@@ -69,9 +69,6 @@ impl Mark for u32 {
         *self
     }
 }
-
-/// The place of an entry in a [`Table`], below its `len()`.
-pub type Id = u32;
 
 /// What [`Table::remove`] took out.
 #[derive(Clone, Debug, PartialEq, Eq)]
