@@ -89,12 +89,15 @@ fn keep_alive_probes_follow_the_configuration() {
         let mut client = server.connect();
         client.ask(PING, PONG);
         let table = std::fs::read_to_string("/proc/net/tcp").expect("proc(5)");
-        let local = format!(":{:04X}", server.port);
-        // Established connections of the server's end, with the timer that is running: 02 is the keep-alive one.
+        let port = client.stream.local_addr().expect("an address").port();
+        let ends = [server.port, port].map(|port| format!(":{port:04X}"));
+        // The server's end of this connection, with the timer that is running: 02 is the keep-alive one.
         let timers: Vec<_> = table
             .lines()
             .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>())
-            .filter(|fields| fields.len() > 5 && fields[1].ends_with(&local) && fields[3] == "01")
+            .filter(|fields| {
+                fields.len() > 5 && (1..=2).all(|at| fields[at].ends_with(&ends[at - 1]))
+            })
             .map(|fields| fields[5][..2].to_owned())
             .collect();
         assert_eq!(timers, [timer]);
