@@ -73,6 +73,7 @@ impl<'a> Database<'a> {
     /// The same view for a call some of whose keys are hashed already.
     #[must_use]
     pub(crate) fn knowing(self, known: &'a [Ahead<'a>]) -> Self {
+        debug_assert!(known.iter().all(|it| it.hash == super::hash(it.key)));
         Self { known, ..self }
     }
 }
