@@ -58,13 +58,15 @@ pub(crate) fn format_u64(mut value: u64) -> Decimal {
     bytes[END] = b'\r';
     bytes[END + 1] = b'\n';
     let mut at = END;
-    loop {
+    while value >= 10 {
+        at -= 2;
+        let pair = 2 * (value % 100) as usize;
+        bytes[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        value /= 100;
+    }
+    if value > 0 || at == END {
         at -= 1;
-        bytes[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+        bytes[at] = b'0' + value as u8;
     }
     Decimal {
         bytes,
@@ -72,6 +74,18 @@ pub(crate) fn format_u64(mut value: u64) -> Decimal {
         end: END as u8,
     }
 }
+
+/// `00` to `99`: half the divisions.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [0; 200];
+    let mut value = 0;
+    while value < 100 {
+        pairs[2 * value] = b'0' + (value / 10) as u8;
+        pairs[2 * value + 1] = b'0' + (value % 10) as u8;
+        value += 1;
+    }
+    pairs
+};
 
 /// The shortest text that [`parse_f64`](crate::number::parse_f64) reads back as `value`: plain digits near 1, an exponent far from it.
 pub(crate) fn format_f64(value: f64) -> Decimal {

@@ -42,7 +42,7 @@ pub struct Decoder {
     frame_at: usize,
     /// Where in the buffer the next element starts.
     at: usize,
-    /// The buffer length below which the next element cannot be whole.
+    /// The buffer length from which on it is worth looking at the next element.
     needed: usize,
     /// Bytes of the next element known to hold no end of line.
     scanned: usize,
@@ -137,6 +137,12 @@ const OK: &[u8] = b"+OK\r\n";
 /// Bytes of an unfinished line from which on it isn't parsed again for each piece that arrives.
 const LONG_LINE: usize = 64;
 
+/// Bytes that are worth looking at in a frame that is known to lack as many and more: less, and a call costs more than they do.
+const PORTION: usize = 4 << 10;
+
+/// The shortest element.
+const SHORTEST: usize = b"_\r\n".len();
+
 /// Tape memory worth keeping for the next frames, in nodes.
 const KEPT_NODES: usize = 64 << 10;
 
@@ -171,7 +177,8 @@ impl Decoder {
 
     /// Every whole frame at the start of `buffer`, which begins with the bytes that the last call didn't consume.
     ///
-    /// Takes time linear in the bytes added since the last call.
+    /// Takes time linear in the bytes added since the last call. A frame that is known to lack 4 KiB and more, by the number
+    /// of elements that it announced, is looked at when so many have come: a fault in it is told that much later, at most.
     ///
     /// # Errors
     /// When the frame that comes next breaks the protocol or the limits. Frames before it are returned first,
@@ -499,7 +506,26 @@ impl Decoder {
             // The last byte may be a CR.
             self.scanned = searched.len();
         }
+        if self.announced_behind() >= PORTION / SHORTEST {
+            let frame_end = self.frame_at.saturating_add(self.frame_bytes());
+            self.needed = self.needed.max(frame_end.min(end.saturating_add(PORTION)));
+        }
         Ok(false)
+    }
+
+    /// How many elements have to come behind the next one before the frame is whole, or fewer: those that the innermost and
+    /// the outermost aggregate announced, since a look at all of them would take longer the deeper they are nested.
+    fn announced_behind(&self) -> usize {
+        let behind = |open: &Open| match open.shape {
+            // The aggregate under way is still to be counted in the one that holds it.
+            Shape::Counted | Shape::Attribute => open.count as usize - 1,
+            _ => 0,
+        };
+        match &self.open[..] {
+            [] => 0,
+            [only] => behind(only),
+            [outermost, .., innermost] => behind(outermost).saturating_add(behind(innermost)),
+        }
     }
 
     /// Counts what nobody announced: an element of a streamed aggregate, a chunk of a streamed string.

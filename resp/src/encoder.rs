@@ -220,7 +220,11 @@ impl<'o, 'p, O: Output<'p> + ?Sized> Encoder<'o, O> {
     /// `:integer`
     #[inline]
     pub fn integer(&mut self, integer: i64) {
-        self.output.put(format_i64(integer).element(b':'));
+        match integer {
+            // Yes, no, and small counts.
+            0..10 => self.output.put(&[b':', b'0' + integer as u8, b'\r', b'\n']),
+            _ => self.output.put(format_i64(integer).element(b':')),
+        }
     }
 
     /// `$length`, the bytes

@@ -78,6 +78,68 @@ fn what_is_missing_at_least() {
 }
 
 #[test]
+fn a_frame_that_lacks_much_is_looked_at_by_portions() {
+    let mut decoder = Decoder::new(Limits::client());
+    let mut bytes = b"*100000\r\n".to_vec();
+    assert!(decoder.decode(&bytes).unwrap().is_empty());
+    // A fault waits for as many bytes as were said to be missing.
+    bytes.resize(9 + 4095, b'@');
+    assert!(decoder.decode(&bytes).unwrap().is_empty());
+    assert_eq!(decoder.missing(&bytes), 1);
+    bytes.push(b'@');
+    let error = decoder.decode(&bytes).unwrap_err();
+    assert_eq!((error.kind, error.offset), (ErrorKind::UnknownType, 9));
+}
+
+#[test]
+fn what_lacks_much_is_known_by_what_was_announced() {
+    let mut decoder = Decoder::new(Limits::client());
+    let mut missing = |bytes: &[u8]| {
+        decoder.reset();
+        assert!(decoder.decode(bytes).unwrap().is_empty());
+        decoder.missing(bytes)
+    };
+    // Each element takes three bytes, or more, and the first one of those that are missing is looked at in any case.
+    assert_eq!(missing(b"*1366\r\n"), 4096);
+    assert_eq!(missing(b"*1365\r\n"), 1);
+    assert_eq!(missing(b"*1366\r\n:1\r\n"), 1);
+    assert_eq!(missing(b"*67108863\r\n$3\r\nab"), 4096);
+    assert_eq!(missing(b"*67108863\r\n$10000\r\nab"), 10_000);
+    assert_eq!(missing(b"%683\r\n"), 4096);
+    assert_eq!(missing(b"|683\r\n"), 4096);
+    assert_eq!(missing(b"~1366\r\n"), 4096);
+    assert_eq!(missing(b">1366\r\n"), 4096);
+    // In the outermost aggregate and in the innermost one, together.
+    assert_eq!(missing(b"*1000\r\n*368\r\n"), 4096);
+    assert_eq!(missing(b"*1000\r\n*366\r\n"), 1);
+    assert_eq!(missing(b"*1367\r\n*1\r\n*1\r\n"), 4096);
+    assert_eq!(missing(b"*1\r\n*1\r\n*1366\r\n"), 4096);
+    assert_eq!(missing(b"*?\r\n*1366\r\n"), 4096);
+    assert_eq!(missing(b"*1367\r\n*?\r\n"), 4096);
+    assert_eq!(missing(b"*1367\r\n$?\r\n"), 4096);
+    // Nothing is known of what a streamed aggregate lacks.
+    let mut streamed = b"*?\r\n".to_vec();
+    streamed.extend_from_slice(&b":1\r\n".repeat(1367));
+    assert_eq!(missing(&streamed), 1);
+}
+
+#[test]
+fn a_frame_that_is_too_long_is_not_waited_for() {
+    let mut decoder = Decoder::new(Limits {
+        frame_bytes: 100,
+        ..Limits::client()
+    });
+    let mut bytes = b"*2000\r\n".to_vec();
+    assert!(decoder.decode(&bytes).unwrap().is_empty());
+    assert_eq!(decoder.missing(&bytes), 93);
+    bytes.resize(99, b'_');
+    assert!(decoder.decode(&bytes).unwrap().is_empty());
+    bytes.push(b'_');
+    let error = decoder.decode(&bytes).unwrap_err();
+    assert_eq!((error.kind, error.offset), (ErrorKind::FrameTooLong, 7));
+}
+
+#[test]
 fn what_was_seen_is_not_looked_at_again() {
     let mut decoder = Decoder::new(Limits::client());
     assert!(

@@ -36,6 +36,9 @@ impl<T> Outcome<T> {
     }
 }
 
+/// What a decoder may wait for before it tells an error, while a frame is known to lack as much.
+const AWAITED: [u8; 4096] = [b'x'; 4096];
+
 /// Any bytes decode to what the naive decoder finds, or fail with the same error at the same byte.
 pub fn decode(u: &mut Unstructured<'_>) -> Result<()> {
     let limits = generate::limits(u)?;
@@ -54,7 +57,11 @@ pub fn split(u: &mut Unstructured<'_>) -> Result<()> {
     let sizes = generate::cut(u)?;
     let bytes = generate::frame_bytes(u)?;
     let whole = frames(Engine::Whole, [&bytes[..]].into_iter(), &limits);
-    let cut = frames(engine, generate::pieces(&bytes, &sizes), &limits);
+    let pieces = || generate::pieces(&bytes, &sizes);
+    let mut cut = frames(engine, pieces(), &limits);
+    if cut.error.is_none() && whole.error.is_some() {
+        cut = frames(engine, pieces().chain([&AWAITED[..]]), &limits);
+    }
     assert_eq!(
         cut,
         whole,
@@ -95,7 +102,12 @@ pub fn codec(u: &mut Unstructured<'_>) -> Result<()> {
         let bytes = generate::frame_bytes(u)?;
         let mut client = ClientCodec::new(limits);
         let plain = frames(Engine::Whole, [&bytes[..]].into_iter(), &limits);
-        let (read, error) = all(&mut client, generate::pieces(&bytes, &sizes));
+        let pieces = || generate::pieces(&bytes, &sizes);
+        let (mut read, mut error) = all(&mut client, pieces());
+        if error.is_none() && plain.error.is_some() {
+            client = ClientCodec::new(limits);
+            (read, error) = all(&mut client, pieces().chain([&AWAITED[..]]));
+        }
         let read: Vec<Value> = read
             .iter()
             .map(|frame| model::value(frame.as_ref()))
