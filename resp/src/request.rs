@@ -363,8 +363,9 @@ struct Stop {
 
 /// `multibulk = "*" count CRLF`; a count below 1 is an empty request.
 #[inline(always)]
+#[allow(clippy::redundant_closure)] // As in `argument`.
 fn multibulk<'a>(input: &'a [u8], scanned: usize, limits: &Limits) -> Parsed<'a, usize> {
-    match preceded(tag("*"), short).parse(input) {
+    match preceded(tag("*"), |input| short(input)).parse(input) {
         // Nine digits are within the 32 bits that a count may have.
         Ok((rest, count)) if count <= limits.elements => Ok((rest, count)),
         _ => unusual_multibulk(input, scanned, limits),
@@ -394,8 +395,9 @@ fn unusual_multibulk<'a>(input: &'a [u8], scanned: usize, limits: &Limits) -> Pa
 
 /// `argument = "$" length CRLF *OCTET CRLF`: the length, with the rest after the argument
 #[inline(always)]
+#[allow(clippy::redundant_closure)] // nom calls a function, but a closure, which is only here, is inlined.
 fn argument<'a>(input: &'a [u8], scanned: usize, limits: &Limits) -> Parsed<'a, usize> {
-    let (rest, length) = match preceded(tag("$"), short).parse(input) {
+    let (rest, length) = match preceded(tag("$"), |input| short(input)).parse(input) {
         Ok((rest, length)) if length <= limits.bulk_bytes => (rest, length),
         _ => unusual_length(input, scanned, limits)?,
     };
