@@ -43,7 +43,7 @@ impl Write for Decimal {
 #[inline]
 pub(crate) fn format_i64(value: i64) -> Decimal {
     let mut decimal = format_u64(value.unsigned_abs());
-    if value < 0 {
+    if value.is_negative() {
         decimal.start -= 1;
         decimal.bytes[usize::from(decimal.start)] = b'-';
     }

@@ -20,8 +20,8 @@ use crate::state::{Pause, State};
 pub use crate::time::Now;
 use crate::value::Id;
 
-/// How many expired keys one tick removes at most, so that it stays short.
-const EXPIRED_PER_TICK: usize = 20_000;
+/// How many expired keys are removed at a time: it takes less than a millisecond.
+const EXPIRED_AT_ONCE: usize = 512;
 
 /// How many requests are looked up together.
 pub const FORESEEN: usize = 16;
@@ -168,8 +168,8 @@ impl Engine {
     ) -> ArrayVec<Foreseen, FORESEEN> {
         let mut ahead: ArrayVec<Ahead<'_>, FORESEEN> = ArrayVec::new();
         let mut all: ArrayVec<Foreseen, FORESEEN> = ArrayVec::new();
-        // Whose key each of those ahead is.
-        let mut places: ArrayVec<usize, FORESEEN> = ArrayVec::new();
+        // Requests that have a first key, and where among those ahead it is.
+        let mut places: ArrayVec<(usize, usize), FORESEEN> = ArrayVec::new();
         let mut before: Option<(&[u8], Option<&Registered>)> = None;
         for request in requests.take(FORESEEN) {
             let name = request.first().copied().unwrap_or_default();
@@ -194,6 +194,10 @@ impl Engine {
             // Keys that differ mostly do so in their last byte.
             let last = ahead.last().filter(|last| last.key.last() == key.last());
             let hash = match last.filter(|last| last.key == key) {
+                Some(_) if !registered.has_elements => {
+                    places.push((all.len() - 1, ahead.len() - 1));
+                    continue;
+                }
                 Some(last) => last.hash,
                 None => keyspace::hash(key),
             };
@@ -202,7 +206,7 @@ impl Engine {
                 element = request.get(position + 1).copied().unwrap_or_default();
                 member = request.last().copied().unwrap_or_default();
             }
-            places.push(all.len() - 1);
+            places.push((all.len() - 1, ahead.len()));
             ahead.push(Ahead {
                 key,
                 hash,
@@ -214,8 +218,8 @@ impl Engine {
         if let Some(client) = self.state.clients.get(id) {
             self.keyspace.warm(client.db, &mut ahead);
         }
-        for (place, ahead) in places.into_iter().zip(&ahead) {
-            all[place].first_key = Some((ahead.hash, ahead.id));
+        for (request, place) in places {
+            all[request].first_key = Some((ahead[place].hash, ahead[place].id));
         }
         all
     }
@@ -232,14 +236,30 @@ impl Engine {
         self.state.end_stride();
     }
 
-    /// Does what is due: expired keys, timeouts of blocked clients, the end of a pause. Call it ten times a second.
+    /// Removes keys whose time is over, so many as nobody minds waiting for; whether there may be more. To be called again
+    /// soon then, between the requests of clients.
+    pub fn expire_some(&mut self, now: Now) -> bool {
+        if self.state.pause.is_some() {
+            return false;
+        }
+        let more = self.expire(now);
+        after(&mut self.keyspace, &mut self.state, now);
+        more
+    }
+
+    fn expire(&mut self, now: Now) -> bool {
+        let begun_us = self.state.begin_us(now);
+        let removed = self.keyspace.expire_due(now, EXPIRED_AT_ONCE);
+        let took_us = self.state.took_us(begun_us);
+        self.state.stats.expire_us += took_us;
+        self.state.note_event("expire-cycle", took_us, now);
+        removed == EXPIRED_AT_ONCE
+    }
+
+    /// Does what is due: some expired keys, timeouts of blocked clients, the end of a pause. Call it ten times a second.
     pub fn tick(&mut self, now: Now) {
         if self.state.pause.is_none() {
-            let begun_us = self.state.begin_us(now);
-            self.keyspace.expire_due(now, EXPIRED_PER_TICK);
-            let took_us = self.state.took_us(begun_us);
-            self.state.stats.expire_us += took_us;
-            self.state.note_event("expire-cycle", took_us, now);
+            self.expire(now);
             if self.state.config.maxmemory > 0 {
                 crate::eviction::make_room(&mut self.keyspace, &mut self.state, now);
             }

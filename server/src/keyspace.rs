@@ -14,8 +14,7 @@ mod expiries;
 mod slots;
 
 pub use database::Database;
-use expiries::Expiries;
-use slots::{Keys, SLOTS, Slots};
+use slots::{SLOTS, Slots};
 
 /// Collections with at least this many elements are freed outside the lock.
 const FREED_LAZILY_FROM: usize = 64;
@@ -194,13 +193,34 @@ pub struct KeyspaceStats {
     pub freed_lazily: u64,
 }
 
-/// Something large that was removed and is still to be freed: dropping it does.
+/// Something large that was removed and is still to be freed.
 #[derive(Debug)]
-pub struct Garbage(
-    #[expect(dead_code, reason = "held to be dropped")] Option<Value>,
-    #[expect(dead_code, reason = "held to be dropped")] Vec<Keys>,
-    #[expect(dead_code, reason = "held to be dropped")] Expiries,
-);
+pub struct Garbage(Removed);
+
+#[derive(Debug)]
+enum Removed {
+    Value(Value),
+    Database(Slots),
+}
+
+impl Garbage {
+    /// Frees it, with a call of `pause` behind each piece that takes some time.
+    pub fn free(self, mut pause: impl FnMut()) {
+        match self.0 {
+            Removed::Value(value) => {
+                drop(value);
+                pause();
+            }
+            Removed::Database(slots) => {
+                for table in slots.tables {
+                    drop(table);
+                    pause();
+                }
+                slots.expiries.free(pause);
+            }
+        }
+    }
+}
 
 /// All databases.
 #[derive(Debug)]
@@ -223,7 +243,6 @@ pub struct Keyspace {
     touched: Vec<Touched>,
     seen_expired: RefCell<Vec<SeenExpired>>,
     freed: Vec<Garbage>,
-    value_bytes: usize,
 }
 
 impl Keyspace {
@@ -243,7 +262,6 @@ impl Keyspace {
             touched: Vec::new(),
             seen_expired: RefCell::default(),
             freed: Vec::new(),
-            value_bytes: 0,
         }
     }
 
@@ -283,13 +301,13 @@ impl Keyspace {
 
     /// Bytes of all values, keys and tables. O(databases).
     pub fn memory_bytes(&self) -> usize {
-        let books = |db: &Slots| db.table_bytes + db.expiries.memory_bytes();
-        self.value_bytes + self.databases.iter().map(books).sum::<usize>()
+        let books = |db: &Slots| db.value_bytes + db.table_bytes + db.expiries.memory_bytes();
+        self.databases.iter().map(books).sum()
     }
 
-    /// Bytes of the values alone. O(1).
+    /// Bytes of the values alone. O(databases).
     pub fn value_bytes(&self) -> usize {
-        self.value_bytes
+        self.databases.iter().map(|db| db.value_bytes).sum()
     }
 
     /// Bytes of a database's keys and tables, and of its order of expiries. O(1).
@@ -337,12 +355,9 @@ impl Keyspace {
                 .touch_where(index, |key| db.id_of(key).is_some());
             let old = std::mem::take(&mut self.databases[index]);
             removed += old.keys;
-            let values = old.tables.iter().flat_map(Keys::iter);
-            let bytes: usize = values.map(|(_, value)| value.memory_bytes()).sum();
-            self.value_bytes = self.value_bytes.saturating_sub(bytes);
             if old.keys > 0 {
                 self.stats.freed_lazily += old.keys as u64;
-                self.freed.push(Garbage(None, old.tables, old.expiries));
+                self.freed.push(Garbage(Removed::Database(old)));
             }
         }
         self.changes.all_invalidated = true;
@@ -369,10 +384,10 @@ impl Keyspace {
             let Some(entry) = self.databases[db].at(slot, id) else {
                 continue;
             };
-            self.value_bytes =
-                (self.value_bytes + entry.value().memory_bytes()).saturating_sub(bytes);
-            if entry.value().is_empty() {
-                let key = entry.key().clone();
+            let (now, is_empty) = (entry.value().memory_bytes(), entry.value().is_empty());
+            let key = is_empty.then(|| entry.key().clone());
+            self.databases[db].recount(bytes, now);
+            if let Some(key) = key {
                 self.remove_at(db, slot, id);
                 if !fresh {
                     self.changes.event(db, Class::GENERIC, "del", &key);
@@ -514,8 +529,7 @@ impl Keyspace {
         };
         if large {
             self.stats.freed_lazily += 1;
-            self.freed
-                .push(Garbage(Some(value), Vec::new(), Expiries::default()));
+            self.freed.push(Garbage(Removed::Value(value)));
         }
     }
 
@@ -534,7 +548,7 @@ impl Keyspace {
             }
             true
         });
-        self.value_bytes = self.value_bytes.saturating_sub(bytes);
+        self.databases[db].recount(bytes, 0);
         Some((removed.key, removed.value, expires_at))
     }
 }

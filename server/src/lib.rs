@@ -28,6 +28,7 @@ pub mod engine;
 pub mod entry;
 mod eviction;
 pub mod fault;
+mod garbage;
 pub mod host;
 pub mod ids;
 mod invalidation;

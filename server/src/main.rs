@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::config::Config;
+use server::engine::Engine;
 use server::host::{Listen, Usage};
 use server::listener::{self, Arrival};
 use server::listening::{self, Listening, Opened};
@@ -17,6 +18,7 @@ use server::shared::Shared;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Descriptors for other things than clients: files, listeners, what the runtimes need.
 const OWN_DESCRIPTORS: u64 = 32;
@@ -195,6 +197,9 @@ fn start_threads(
     (senders, ended)
 }
 
+/// The clients' turn while many keys expire.
+const BETWEEN_EXPIRIES: Duration = Duration::from_millis(1);
+
 /// Does what is due, ten times a second or as `hz` says, until a signal or SHUTDOWN ends it.
 async fn tick_until_told(shared: &Shared, signals: &mut Signals, level: &LogLevel) {
     loop {
@@ -206,8 +211,12 @@ async fn tick_until_told(shared: &Shared, signals: &mut Signals, level: &LogLeve
         });
         let until =
             Duration::from_micros((1_000_000 / hz).min(deadline.unwrap_or(u64::MAX).max(1_000)));
+        let due = Instant::now() + until;
+        while Instant::now() < due && shared.with(Engine::expire_some) {
+            tokio::time::sleep(BETWEEN_EXPIRIES).await;
+        }
         tokio::select! {
-            () = tokio::time::sleep(until) => {}
+            () = tokio::time::sleep_until(due) => {}
             name = signals.ends() => {
                 tracing::warn!("Received {name} scheduling shutdown...");
                 return;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::client_state::Peer;
 use crate::engine::{Engine, Now};
+use crate::garbage::Bin;
 use crate::host::Host;
 use crate::ids::ClientId;
 
@@ -20,6 +21,7 @@ pub struct Shared {
     clock: fn() -> Now,
     draining: AtomicBool,
     connections: AtomicUsize,
+    bin: Bin,
 }
 
 /// The zero of the steady clock.
@@ -52,6 +54,7 @@ impl Shared {
             clock,
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            bin: Bin::default(),
         }
     }
 
@@ -68,7 +71,7 @@ impl Shared {
             std::thread::sleep(Duration::from_micros(stall_us));
         }
         drop(inner);
-        drop(freed);
+        self.bin.take(freed);
         result
     }
 

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use server::client_state::Peer;
+use server::config::Config;
+use server::engine::Engine;
 use server::keyspace::{Expiry, Keyspace, Value};
+use server::output::Output;
 use server::time::Now;
 use server::value::{Rng, Str};
 
@@ -86,4 +90,83 @@ fn expiries_stay_with_their_keys_whatever_is_removed() {
     }
     check(&mut keyspace, &BTreeMap::new());
     assert_eq!(keyspace.value_bytes(), 0);
+}
+
+/// Puts so many keys into a database, each of which expires a second after the start where they do at all.
+fn fill(keyspace: &mut Keyspace, index: usize, keys: usize, expire: bool) {
+    let mut db = keyspace.database(index, START);
+    let time = || {
+        if expire {
+            Expiry::At(START.after_ms(1_000).unix_ms())
+        } else {
+            Expiry::Clear
+        }
+    };
+    for number in 0..keys {
+        let text = Str::raw(vec![b'x'; 100]);
+        db.insert(&key(number), Value::String(text), time());
+    }
+    keyspace.settle();
+}
+
+#[test]
+fn what_is_flushed_counts_no_more_and_is_freed_in_pieces() {
+    let mut keyspace = Keyspace::new(3, 7);
+    let empty = keyspace.memory_bytes();
+    fill(&mut keyspace, 1, 300, false);
+    let (one, values) = (keyspace.memory_bytes(), keyspace.value_bytes());
+    assert!(values > 300 * 100);
+    fill(&mut keyspace, 0, KEYS, true);
+    assert!(keyspace.value_bytes() > (KEYS + 300) * 100);
+    keyspace.swap(0, 2);
+    assert_eq!(keyspace.clear(Some(2)), KEYS);
+    assert_eq!(
+        (keyspace.memory_bytes(), keyspace.value_bytes()),
+        (one, values)
+    );
+    let freed = keyspace.take_freed();
+    assert_eq!(freed.len(), 1);
+    let mut pieces = 0;
+    freed.into_iter().for_each(|it| it.free(|| pieces += 1));
+    // None of them holds more than some hundred keys, or some thousand times.
+    assert!(pieces > 1_000, "{pieces}");
+
+    fill(&mut keyspace, 0, KEYS, false);
+    assert_eq!(keyspace.clear(None), KEYS + 300);
+    assert_eq!(
+        (keyspace.memory_bytes(), keyspace.value_bytes()),
+        (empty, 0)
+    );
+}
+
+#[test]
+fn keys_that_expire_together_are_removed_a_few_at_a_time() {
+    let mut engine = Engine::new(Config::default(), 7, START);
+    let id = engine.connect(Peer::default(), START);
+    let ask = |engine: &mut Engine, words: &[&str]| {
+        let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        let mut out = Output::new();
+        engine.execute(id, &args, &mut out, START);
+        String::from_utf8(out.to_vec()).expect("text")
+    };
+    for number in 0..1_300 {
+        ask(
+            &mut engine,
+            &["SET", &number.to_string(), "x", "PX", "1000"],
+        );
+    }
+    assert!(!engine.expire_some(START));
+    let late = START.after_ms(2_000);
+    let mut calls = 0;
+    while engine.expire_some(late) {
+        calls += 1;
+        assert!(calls < 100, "there is an end");
+    }
+    assert!(calls >= 2, "{calls}");
+    assert_eq!(ask(&mut engine, &["DBSIZE"]), ":0\r\n");
+    // Not while clients are paused.
+    ask(&mut engine, &["SET", "k", "x", "PX", "1000"]);
+    ask(&mut engine, &["CLIENT", "PAUSE", "100000", "WRITE"]);
+    assert!(!engine.expire_some(late));
+    assert_eq!(ask(&mut engine, &["DBSIZE"]), ":1\r\n");
 }

@@ -19,29 +19,38 @@ const LOADED_AT_ONCE: usize = 1_000;
 /// What happens beside the load.
 struct Event {
     name: &'static str,
-    happens: fn(&mut Client, usize),
+    /// Made beforehand, so that nothing but the server takes time while it happens: batches of requests, and how many are
+    /// in each.
+    requests: fn(usize) -> Vec<(Vec<u8>, usize)>,
+    /// How long it goes on after the replies.
+    lasts: Duration,
 }
 
 const EVENTS: &[Event] = &[
     Event {
         name: "at rest",
-        happens: |_, _| {},
+        requests: |_| Vec::new(),
+        lasts: Duration::ZERO,
     },
     Event {
         name: "keys are loaded",
-        happens: |client, keys| load(client, keys, false),
+        requests: |keys| load(keys, false),
+        lasts: Duration::ZERO,
     },
     Event {
         name: "all are flushed",
-        happens: |client, _| ask(client, &["FLUSHALL", "ASYNC"]),
+        requests: |_| vec![(request(&["FLUSHALL", "ASYNC"]), 1)],
+        lasts: Duration::ZERO,
     },
     Event {
         name: "keys that expire are loaded",
-        happens: |client, keys| load(client, keys, true),
+        requests: |keys| load(keys, true),
+        lasts: Duration::ZERO,
     },
     Event {
         name: "all expire at once",
-        happens: |_, _| std::thread::sleep(EXPIRY),
+        requests: |_| Vec::new(),
+        lasts: EXPIRY,
     },
 ];
 
@@ -73,32 +82,25 @@ pub(crate) fn compare(contestants: &Contestants, quick: bool) {
     }
 }
 
-fn ask(client: &mut Client, arguments: &[&str]) {
-    let done = client.exchange(&request(arguments), 1);
-    done.expect("a reply");
-}
-
-/// Writes keys, all of which expire at the same moment if they do.
-fn load(client: &mut Client, keys: usize, expire: bool) {
+/// Writes of keys, all of which expire at the same moment if they do.
+fn load(keys: usize, expire: bool) -> Vec<(Vec<u8>, usize)> {
     let at_ms = std::time::SystemTime::now() + EXPIRY;
     let at_ms = at_ms
         .duration_since(std::time::UNIX_EPOCH)
         .expect("now")
         .as_millis()
         .to_string();
-    for first in (0..keys).step_by(LOADED_AT_ONCE) {
-        let requests: Vec<u8> = (first..first + LOADED_AT_ONCE)
-            .flat_map(|key| {
-                let key = format!("loaded:{key}");
-                if expire {
-                    request(&["SET", &key, "xxx", "PXAT", &at_ms])
-                } else {
-                    request(&["SET", &key, "xxx"])
-                }
-            })
-            .collect();
-        client.exchange(&requests, LOADED_AT_ONCE).expect("replies");
-    }
+    let set = |key: usize| {
+        let key = format!("loaded:{key}");
+        if expire {
+            request(&["SET", &key, "xxx", "PXAT", &at_ms])
+        } else {
+            request(&["SET", &key, "xxx"])
+        }
+    };
+    let firsts = (0..keys).step_by(LOADED_AT_ONCE);
+    let batch = |first| (first..first + LOADED_AT_ONCE).flat_map(set).collect();
+    firsts.map(|first| (batch(first), LOADED_AT_ONCE)).collect()
 }
 
 /// GETs a second that a server answers to all connections, each of which waits for its reply.
@@ -113,8 +115,13 @@ fn capacity(server: &Server) -> f64 {
 /// What GETs at this rate wait while something happens, and for two seconds at least.
 fn measure(server: &Server, rate: f64, event: &Event, keys: usize) -> Vec<Duration> {
     let mut other = Client::connect(server.port).expect("the server listens");
-    let happens = event.happens;
-    let beside = std::thread::spawn(move || happens(&mut other, keys));
+    let (requests, lasts) = ((event.requests)(keys), event.lasts);
+    let beside = std::thread::spawn(move || {
+        for (batch, count) in requests {
+            other.exchange(&batch, count).expect("replies");
+        }
+        std::thread::sleep(lasts);
+    });
     let begun = Instant::now();
     let waits = drive(server, rate, || {
         beside.is_finished() && begun.elapsed() > Duration::from_secs(2)

@@ -175,8 +175,7 @@ impl Database<'_> {
         // The first share gives spare room back. A value that this command changes is counted when the command ends.
         let held = self.is_touched(slot, id);
         if before != after && !held {
-            let rest = self.keyspace.value_bytes.saturating_sub(before);
-            self.keyspace.value_bytes = rest + after;
+            self.slots_mut().recount(before, after);
         }
         shared
     }
@@ -227,9 +226,7 @@ impl Database<'_> {
         if let Some(place) = self.slots_mut().value_mut(slot, id) {
             let old = std::mem::replace(place, value);
             if !held {
-                let before = old.memory_bytes();
-                self.keyspace.value_bytes =
-                    (self.keyspace.value_bytes + bytes).saturating_sub(before);
+                self.slots_mut().recount(old.memory_bytes(), bytes);
             }
             self.keyspace.free(old);
         }
@@ -473,7 +470,7 @@ impl Database<'_> {
         if value.kind().is_awaited() {
             self.keyspace.changes.became_ready(self.index, key);
         }
-        self.keyspace.value_bytes += value.memory_bytes();
+        self.slots_mut().recount(0, value.memory_bytes());
         let access = AccessClock::new(self.now, self.keyspace.counting.is_some());
         let hash = self.hash_of(key);
         let (slot, id) =

@@ -29,6 +29,9 @@ pub(super) struct Expiries {
     times_bytes: usize,
 }
 
+/// Times that are freed without a pause.
+const FREED_AT_ONCE: usize = 4096;
+
 #[derive(Debug, Default)]
 struct Row {
     /// There only while one of them is a time.
@@ -45,6 +48,18 @@ impl Expiries {
     /// The heap bytes behind them, but for those of the list of slots. O(1).
     pub(super) fn memory_bytes(&self) -> usize {
         self.order.len() * ORDER_BYTES + self.times_bytes
+    }
+
+    /// Frees them, with a call of `pause` behind each piece.
+    pub(super) fn free(self, mut pause: impl FnMut()) {
+        for rows in self.slots {
+            drop(rows);
+            pause();
+        }
+        let mut order = self.order.into_iter();
+        while order.by_ref().take(FREED_AT_ONCE).count() > 0 {
+            pause();
+        }
     }
 
     /// When a key expires, or `NEVER`. O(1).

@@ -22,6 +22,8 @@ pub(super) struct Slots {
     pub(super) keys: usize,
     /// Bytes of the tables and keys.
     pub(super) table_bytes: usize,
+    /// Bytes of the values.
+    pub(super) value_bytes: usize,
     pub(super) expiries: Expiries,
     pub(super) average_ttl: Cell<i64>,
 }
@@ -29,6 +31,11 @@ pub(super) struct Slots {
 impl Slots {
     pub(super) const fn slot(hash: u64) -> u16 {
         (hash >> (64 - SLOT_BITS)) as u16
+    }
+
+    /// Counts a value anew that took `before` bytes and takes `after`.
+    pub(super) fn recount(&mut self, before: usize, after: usize) {
+        self.value_bytes = (self.value_bytes + after).saturating_sub(before);
     }
 
     /// The table where a key of that hash is.
