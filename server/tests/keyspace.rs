@@ -127,7 +127,9 @@ fn what_is_flushed_counts_no_more_and_is_freed_in_pieces() {
     let freed = keyspace.take_freed();
     assert_eq!(freed.len(), 1);
     let mut pieces = 0;
-    freed.into_iter().for_each(|it| it.free(|| pieces += 1));
+    for garbage in freed {
+        garbage.free(|| pieces += 1);
+    }
     // None of them holds more than some hundred keys, or some thousand times.
     assert!(pieces > 1_000, "{pieces}");
 
