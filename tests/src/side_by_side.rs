@@ -154,9 +154,8 @@ struct Pair {
     changes: (i64, i64),
     /// A call may have changed a key without Redis' counting it.
     uncounted: bool,
-    /// Types of which a value may have an encoding that is the real server's own business: it rebuilds sets for SPOP, and
-    /// unpacks sorted sets to sort them.
-    rebuilt: BTreeSet<&'static str>,
+    /// The encoding of a set may be the real server's own business: it rebuilds sets for SPOP.
+    rebuilds_sets: bool,
 }
 
 impl Pair {
@@ -217,7 +216,7 @@ impl Pair {
             short_since: None,
             changes: (0, 0),
             uncounted: false,
-            rebuilt: BTreeSet::new(),
+            rebuilds_sets: false,
         };
         let hello = [
             b"HELLO".to_vec(),
@@ -292,9 +291,7 @@ impl Pair {
             && (name == "spop" || meets_expired_keys_by_chance(&name)
                 || name.ends_with("subscribe")
                 || client_state.is_some_and(|client| client.subscriptions.is_any()))
-            || name == "object|encoding" && !self.rebuilt.is_empty()
-            // It prints large scores as they are stored.
-            || name == "zscan" && self.rebuilt.contains("+zset")
+            || name == "object|encoding" && self.rebuilds_sets
             // It even puts them into the middle of other replies, where a command tells of keys while it answers.
             || self.protocol == 3 && name == "psubscribe" && call.iter().skip(1).any(|pattern| meets_key_events(pattern));
         if left_out(call).is_some() || untold || self.is_range_of_unequal(client, call, &name) {
@@ -310,10 +307,6 @@ impl Pair {
         }
         if is_scan(&name) && !queueing {
             return self.scan(client, call, &name);
-        }
-        // What a queued call will find is not known yet.
-        if name.starts_with("sort") && (queueing || self.real_type(client, call) == "+zset") {
-            self.rebuilt.insert("+zset");
         }
         let population =
             (is_sample(&name) && !queueing).then(|| self.population(client, call, &name));
@@ -584,14 +577,6 @@ impl Pair {
         leaves
     }
 
-    /// The type of what a call's first key holds, as TYPE answers it.
-    fn real_type(&mut self, client: usize, call: &Call) -> String {
-        let db = self.db_of(client);
-        let key = call.get(1).cloned().unwrap_or_default();
-        let reply = self.look(db, &vec![b"TYPE".to_vec(), key]);
-        reply.as_ref().map(notation).unwrap_or_default()
-    }
-
     /// The database that a client has selected.
     fn db_of(&mut self, client: usize) -> usize {
         let id = self.ours[client];
@@ -618,7 +603,7 @@ impl Pair {
             |replies: &[Value]| -> BTreeSet<Vec<u8>> { replies.iter().flat_map(texts).collect() };
         let (ours, real) = (members(ours), members(real));
         if call.len() > 2 {
-            self.rebuilt.insert("+set");
+            self.rebuilds_sets = true;
         }
         if ours == real {
             return;
@@ -657,7 +642,7 @@ impl Pair {
             for key in keys {
                 let kind = self.ask_about("TYPE", &key, &[])?;
                 self.ask_about("PTTL", &key, &[])?;
-                if !self.rebuilt.contains(notation(&kind).as_str()) {
+                if !(self.rebuilds_sets && notation(&kind) == "+set") {
                     let question = vec![b"OBJECT".to_vec(), b"ENCODING".to_vec(), key.clone()];
                     self.ask_both(&question)?;
                 }

@@ -86,6 +86,10 @@ fn sort_ro(call: &mut Call<'_>) -> Outcome {
 fn sort_key(call: &mut Call<'_>, stores: bool) -> Outcome {
     let key = call.args.next_bytes()?;
     let mut options = Options::read(&mut call.args, stores)?;
+    if let Some(Value::SortedSet(zset)) = call.db.value_mut(key) {
+        // It stays so, as in Redis, where its encoding and how it prints a score of -0 tell.
+        zset.unpack();
+    }
     let value = call.db.value(key);
     if options.store.is_some() && matches!(value, Some(Value::Set(_))) && options.unsorted {
         // A set has no order of its own that could be repeated.

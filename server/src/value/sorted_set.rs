@@ -282,6 +282,14 @@ impl SortedSet {
         0
     }
 
+    /// Makes it a table and a tree for good, however small it is. O(n) once.
+    pub fn unpack(&mut self) {
+        if let Form::Packed(_) = self.0 {
+            let members = self.iter().map(|(member, score)| (member.to_blob(), score));
+            self.0 = Form::Ordered(Box::new(Ordered::new(members)));
+        }
+    }
+
     /// The name OBJECT ENCODING gives: `listpack` or `skiplist`.
     pub const fn encoding(&self) -> &'static str {
         match &self.0 {
@@ -323,10 +331,6 @@ impl SortedSet {
         }
     }
 
-    fn unpack(&mut self) {
-        let members = self.iter().map(|(member, score)| (member.to_blob(), score));
-        self.0 = Form::Ordered(Box::new(Ordered::new(members)));
-    }
 }
 
 impl Ordered {
