@@ -19,6 +19,12 @@ use slots::{SLOTS, Slots};
 /// Collections with at least this many elements are freed outside the lock.
 const FREED_LAZILY_FROM: usize = 64;
 
+/// Elements, or keys, that take a millisecond to free.
+const HEAVY_FROM: usize = 10_000;
+
+/// Bytes of a string that take the operating system as long.
+const HEAVY_BYTES: usize = 16 << 20;
+
 /// Lookups that take their steps together in [`Keyspace::warm`]: about as many loads as a core has under way at once.
 const WARMED_TOGETHER: usize = 16;
 
@@ -204,6 +210,16 @@ enum Removed {
 }
 
 impl Garbage {
+    /// Whether freeing it takes a millisecond or longer.
+    pub fn is_heavy(&self) -> bool {
+        match &self.0 {
+            // A string is freed at once, all but the largest.
+            Removed::Value(Value::String(text)) => text.memory_bytes() >= HEAVY_BYTES,
+            Removed::Value(value) => value.len() >= HEAVY_FROM,
+            Removed::Database(slots) => slots.keys >= HEAVY_FROM,
+        }
+    }
+
     /// Frees it, with a call of `pause` behind each piece that takes some time.
     pub fn free(self, mut pause: impl FnMut()) {
         match self.0 {

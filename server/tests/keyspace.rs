@@ -126,6 +126,7 @@ fn what_is_flushed_counts_no_more_and_is_freed_in_pieces() {
     );
     let freed = keyspace.take_freed();
     assert_eq!(freed.len(), 1);
+    assert!(freed[0].is_heavy());
     let mut pieces = 0;
     for garbage in freed {
         garbage.free(|| pieces += 1);
@@ -134,7 +135,9 @@ fn what_is_flushed_counts_no_more_and_is_freed_in_pieces() {
     assert!(pieces > 1_000, "{pieces}");
 
     fill(&mut keyspace, 0, KEYS, false);
-    assert_eq!(keyspace.clear(None), KEYS + 300);
+    assert_eq!(keyspace.clear(Some(1)), 300);
+    assert!(keyspace.take_freed().iter().all(|it| !it.is_heavy()));
+    assert_eq!(keyspace.clear(None), KEYS);
     assert_eq!(
         (keyspace.memory_bytes(), keyspace.value_bytes()),
         (empty, 0)

@@ -330,7 +330,6 @@ impl SortedSet {
             Form::Ordered(ordered) => ordered.rank(edge),
         }
     }
-
 }
 
 impl Ordered {
