@@ -397,17 +397,17 @@ impl Keyspace {
             fresh,
         }) = self.touched.pop()
         {
-            let Some(entry) = self.databases[db].at(slot, id) else {
+            let slots = &mut self.databases[db];
+            let Some(value) = slots.value(slot, id) else {
                 continue;
             };
-            let (now, is_empty) = (entry.value().memory_bytes(), entry.value().is_empty());
-            let key = is_empty.then(|| entry.key().clone());
-            self.databases[db].recount(bytes, now);
-            if let Some(key) = key {
-                self.remove_at(db, slot, id);
-                if !fresh {
-                    self.changes.event(db, Class::GENERIC, "del", &key);
-                }
+            let (after, is_empty) = (value.memory_bytes(), value.is_empty());
+            slots.recount(bytes, after);
+            if is_empty
+                && let Some(key) = self.remove_at(db, slot, id)
+                && !fresh
+            {
+                self.changes.event(db, Class::GENERIC, "del", &key);
             }
         }
         if self.keeps_expired {

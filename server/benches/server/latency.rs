@@ -24,6 +24,8 @@ struct Event {
     requests: fn(usize) -> Vec<(Vec<u8>, usize)>,
     /// How long it goes on after the replies.
     lasts: Duration,
+    /// Clients that send a byte a second meanwhile.
+    slow_writers: usize,
 }
 
 const EVENTS: &[Event] = &[
@@ -31,26 +33,37 @@ const EVENTS: &[Event] = &[
         name: "at rest",
         requests: |_| Vec::new(),
         lasts: Duration::ZERO,
+        slow_writers: 0,
+    },
+    Event {
+        name: "1,000 send a byte a second",
+        requests: |_| Vec::new(),
+        lasts: Duration::ZERO,
+        slow_writers: 1_000,
     },
     Event {
         name: "keys are loaded",
         requests: |keys| load(keys, false),
         lasts: Duration::ZERO,
+        slow_writers: 0,
     },
     Event {
         name: "all are flushed",
         requests: |_| vec![(request(&["FLUSHALL", "ASYNC"]), 1)],
         lasts: Duration::ZERO,
+        slow_writers: 0,
     },
     Event {
         name: "keys that expire are loaded",
         requests: |keys| load(keys, true),
         lasts: Duration::ZERO,
+        slow_writers: 0,
     },
     Event {
         name: "all expire at once",
         requests: |_| Vec::new(),
         lasts: EXPIRY,
+        slow_writers: 0,
     },
 ];
 
@@ -103,6 +116,19 @@ fn load(keys: usize, expire: bool) -> Vec<(Vec<u8>, usize)> {
     firsts.map(|first| (batch(first), LOADED_AT_ONCE)).collect()
 }
 
+/// One request of each client, a byte a second.
+fn write_slowly(clients: &mut [Client]) {
+    for byte in request(&["PING"]) {
+        if clients.is_empty() {
+            return;
+        }
+        for client in &mut *clients {
+            client.stream.write_all(&[byte]).expect("a write");
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
 /// GETs a second that a server answers to all connections, each of which waits for its reply.
 fn capacity(server: &Server) -> f64 {
     let begun = Instant::now();
@@ -116,11 +142,14 @@ fn capacity(server: &Server) -> f64 {
 fn measure(server: &Server, rate: f64, event: &Event, keys: usize) -> Vec<Duration> {
     let mut other = Client::connect(server.port).expect("the server listens");
     let (requests, lasts) = ((event.requests)(keys), event.lasts);
+    let connect = |_| Client::connect(server.port).expect("the server listens");
+    let mut slow: Vec<Client> = (0..event.slow_writers).map(connect).collect();
     let beside = std::thread::spawn(move || {
         for (batch, count) in requests {
             other.exchange(&batch, count).expect("replies");
         }
         std::thread::sleep(lasts);
+        write_slowly(&mut slow);
     });
     let begun = Instant::now();
     let waits = drive(server, rate, || {

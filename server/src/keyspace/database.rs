@@ -183,21 +183,16 @@ impl Database<'_> {
     /// The value at `key`, to change. O(1).
     pub fn value_mut(&mut self, key: &[u8]) -> Option<&mut Value> {
         let (slot, id) = self.find(key)?;
-        self.touch(slot, id);
-        self.slots_mut().value_mut(slot, id)
+        self.touched(slot, id)
     }
 
     fn value_mut_or_create(&mut self, key: &[u8], make: impl FnOnce() -> Value) -> &mut Value {
-        let (slot, id) = if let Some((slot, id)) = self.find(key) {
-            self.touch(slot, id);
-            (slot, id)
-        } else {
-            let (slot, id) = self.add(key, make(), NEVER);
-            self.look_again(slot, id, true);
-            (slot, id)
+        let (slot, id) = match self.find(key) {
+            Some(place) => place,
+            None => self.add_to_change(key, make(), NEVER),
         };
         // Both arms name an entry that is there.
-        match self.slots_mut().value_mut(slot, id) {
+        match self.touched(slot, id) {
             Some(value) => value,
             None => unreachable!("an entry found or added just above"),
         }
@@ -213,14 +208,15 @@ impl Database<'_> {
             } else {
                 NEVER
             };
-            let (slot, id) = self.add(key, value, at);
             if is_empty {
-                self.look_again(slot, id, true);
+                self.add_to_change(key, value, at);
+            } else {
+                self.add(key, value, at);
             }
             return;
         };
         if is_empty {
-            self.touch(slot, id);
+            self.touched(slot, id);
         }
         let held = self.is_touched(slot, id);
         if let Some(place) = self.slots_mut().value_mut(slot, id) {
@@ -436,11 +432,21 @@ impl Database<'_> {
         }
     }
 
-    /// Has the value looked at again when the command ends: this one may change it.
-    fn touch(&mut self, slot: u16, id: u32) {
-        if !self.is_touched(slot, id) {
-            self.look_again(slot, id, false);
+    /// A value, which is looked at again when the command ends: this one may change it.
+    fn touched(&mut self, slot: u16, id: u32) -> Option<&mut Value> {
+        let is_touched = self.is_touched(slot, id);
+        let (db, keyspace) = (self.index, &mut *self.keyspace);
+        let value = keyspace.databases[db].value_mut(slot, id)?;
+        if !is_touched {
+            keyspace.touched.push(Touched {
+                db,
+                slot,
+                id,
+                bytes: value.memory_bytes(),
+                fresh: false,
+            });
         }
+        Some(value)
     }
 
     fn is_touched(&self, slot: u16, id: u32) -> bool {
@@ -449,16 +455,18 @@ impl Database<'_> {
         self.keyspace.touched.iter().any(here)
     }
 
-    fn look_again(&mut self, slot: u16, id: u32, fresh: bool) {
-        let entry = self.slots().at(slot, id);
-        let bytes = entry.map_or(0, |entry| entry.value().memory_bytes());
+    /// Adds a value that this command goes on to change: if it stays empty, it was never there.
+    fn add_to_change(&mut self, key: &[u8], value: Value, expires_at: i64) -> (u16, u32) {
+        let bytes = value.memory_bytes();
+        let (slot, id) = self.add(key, value, expires_at);
         self.keyspace.touched.push(Touched {
             db: self.index,
             slot,
             id,
             bytes,
-            fresh,
+            fresh: true,
         });
+        (slot, id)
     }
 
     fn add(&mut self, key: &[u8], value: Value, expires_at: i64) -> (u16, u32) {

@@ -69,6 +69,10 @@ impl Slots {
         Some(self.entry(slot, id, row))
     }
 
+    pub(super) fn value(&self, slot: u16, id: Id) -> Option<&Value> {
+        Some(self.tables.get(usize::from(slot))?.row(id)?.value())
+    }
+
     pub(super) fn value_mut(&mut self, slot: u16, id: u32) -> Option<&mut Value> {
         self.tables.get_mut(usize::from(slot))?.at_mut(id)
     }
