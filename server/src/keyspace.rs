@@ -173,15 +173,22 @@ struct Touched {
     fresh: bool,
 }
 
-/// An expired key that a read came across.
+/// What a read came across, which changes nothing itself.
 #[derive(Debug)]
-struct SeenExpired {
+struct Seen {
     db: usize,
     key: Blob,
-    /// The time of the read.
-    at_ms: i64,
+    sight: Sight,
     /// How many events the command had told of before.
     events: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Sight {
+    /// A key that had expired at the time of the read, in milliseconds.
+    Expired(i64),
+    /// No key.
+    Missing,
 }
 
 /// Counters of the keyspace, as INFO prints them.
@@ -257,7 +264,7 @@ pub struct Keyspace {
     /// Whether lookups leave access clocks alone (CLIENT NO-TOUCH).
     pub keeps_access: bool,
     touched: Vec<Touched>,
-    seen_expired: RefCell<Vec<SeenExpired>>,
+    seen: RefCell<Vec<Seen>>,
     freed: Vec<Garbage>,
 }
 
@@ -276,7 +283,7 @@ impl Keyspace {
             keeps_expired: false,
             keeps_access: false,
             touched: Vec::new(),
-            seen_expired: RefCell::default(),
+            seen: RefCell::default(),
             freed: Vec::new(),
         }
     }
@@ -383,9 +390,10 @@ impl Keyspace {
     /// Ends a command: empty collections are removed, memory is counted, expired keys that were seen are removed.
     #[inline]
     pub fn settle(&mut self) {
-        if !self.touched.is_empty() || !self.seen_expired.get_mut().is_empty() {
+        if !self.touched.is_empty() {
             self.settle_touched();
         }
+        self.act_on_seen();
     }
 
     fn settle_touched(&mut self) {
@@ -410,29 +418,44 @@ impl Keyspace {
                 self.changes.event(db, Class::GENERIC, "del", &key);
             }
         }
-        if self.keeps_expired {
-            self.seen_expired.get_mut().clear();
+    }
+
+    /// Removes the expired keys that reads came across, and tells of them and of those that were missing.
+    #[inline]
+    fn act_on_seen(&mut self) {
+        if !self.seen.get_mut().is_empty() {
+            self.act_on_all_seen();
         }
-        if !self.seen_expired.get_mut().is_empty() {
-            let mut told = 0;
-            for seen in self.seen_expired.take() {
-                let slots = &self.databases[seen.db];
-                let found = slots.id_of(&seen.key).filter(|(slot, id)| {
-                    // The command may have put something new there since.
-                    let entry = slots.at(*slot, *id);
-                    entry.is_some_and(|entry| entry.expires_at <= seen.at_ms)
-                });
-                if let Some((slot, id)) = found {
-                    let events = self.changes.events.len();
-                    self.expire_at(seen.db, slot, id);
-                    let added = self.changes.events.len() - events;
-                    // What the command did after it had seen the key is told of after it.
-                    if let Some(later) = self.changes.events.get_mut(seen.events + told..) {
-                        later.rotate_right(added.min(later.len()));
+    }
+
+    #[cold]
+    fn act_on_all_seen(&mut self) {
+        let mut told = 0;
+        for seen in self.seen.take() {
+            let events = self.changes.events.len();
+            match seen.sight {
+                Sight::Missing => {
+                    (self.changes).event(seen.db, Class::KEY_MISS, "keymiss", &seen.key);
+                }
+                Sight::Expired(_) if self.keeps_expired => {}
+                Sight::Expired(at_ms) => {
+                    let slots = &self.databases[seen.db];
+                    let found = slots.id_of(&seen.key).filter(|(slot, id)| {
+                        // The command may have put something new there since.
+                        let entry = slots.at(*slot, *id);
+                        entry.is_some_and(|entry| entry.expires_at <= at_ms)
+                    });
+                    if let Some((slot, id)) = found {
+                        self.expire_at(seen.db, slot, id);
                     }
-                    told += added;
                 }
             }
+            let added = self.changes.events.len() - events;
+            // What the command did after it had seen the key is told of after it.
+            if let Some(later) = self.changes.events.get_mut(seen.events + told..) {
+                later.rotate_right(added.min(later.len()));
+            }
+            told += added;
         }
     }
 

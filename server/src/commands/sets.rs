@@ -169,15 +169,15 @@ fn smove(call: &mut Call<'_>) -> Outcome {
     let source = call.args.next_bytes()?;
     let destination = call.args.next_bytes()?;
     let member = call.args.next_bytes()?;
-    let present = match call.db.set_mut(source)? {
-        None => {
-            call.reply.flag(false);
-            return Ok(());
-        }
-        Some(set) => set.contains(member),
+    // Both are looked up before either is judged, and neither is where nothing is to be moved.
+    let source_set = call.db.set_mut(source);
+    let found = source_set.map(|set| set.map(|set| set.contains(member)));
+    let destination_set = call.db.set_mut(destination).map(drop);
+    let Some(present) = found? else {
+        call.reply.flag(false);
+        return Ok(());
     };
-    // The destination's type is judged before the source changes.
-    call.db.set_mut(destination)?;
+    destination_set?;
     if present && source != destination {
         if let Some(set) = call.db.set_mut(source)? {
             set.remove(member);

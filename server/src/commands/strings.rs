@@ -613,7 +613,9 @@ fn lcs(call: &mut Call<'_>) -> Outcome {
         Ok(text) => Ok(text.map(Str::bytes)),
         Err(_) => Err(Fault::LCS_TYPE),
     };
-    let (a, b) = (text(a)?, text(b)?);
+    // Both are looked up before either is judged.
+    let (a, b) = (text(a), text(b));
+    let (a, b) = (a?, b?);
     let (mut length, mut indices, mut with_len, mut least) = (false, false, false, 0);
     while !call.args.is_empty() {
         match call

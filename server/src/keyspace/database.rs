@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::expiries::EXPIRY_BYTES;
 use super::slots::{Keys, SLOT_BITS, SLOTS, Slots};
-use super::{Ahead, Expiry, Keyspace, SeenExpired, Touched};
+use super::{Ahead, Expiry, Keyspace, Seen, Sight, Touched};
 use crate::access::AccessClock;
 use crate::changes::Class;
 use crate::entry::{Entry, LATEST, NEVER, Value};
@@ -136,6 +136,9 @@ impl Database<'_> {
         let counter = if entry.is_some() {
             &stats.hits
         } else {
+            if self.keyspace.changes.notify.has(Class::KEY_MISS) {
+                self.note(key, Sight::Missing);
+            }
             &stats.misses
         };
         counter.set(counter.get() + 1);
@@ -253,6 +256,7 @@ impl Database<'_> {
     /// As [`delete`](Self::delete), without a look at whether the time of the key is over: where a command stores nothing,
     /// Redis deletes what was there, and tells of no expiry.
     pub fn discard(&mut self, key: &[u8]) {
+        self.keyspace.act_on_seen();
         if let Some((slot, id)) = self.slots().id_of(key)
             && self.keyspace.remove_at(self.index, slot, id).is_some()
         {
@@ -380,13 +384,17 @@ impl Database<'_> {
 
     /// Has an expired key removed when the command is over.
     fn note_expired(&self, key: &[u8]) {
-        let seen = SeenExpired {
+        self.note(key, Sight::Expired(self.now.unix_ms()));
+    }
+
+    fn note(&self, key: &[u8], sight: Sight) {
+        let seen = Seen {
             db: self.index,
             key: Blob::from(key),
-            at_ms: self.now.unix_ms(),
+            sight,
             events: self.keyspace.changes.events.len(),
         };
-        self.keyspace.seen_expired.borrow_mut().push(seen);
+        self.keyspace.seen.borrow_mut().push(seen);
     }
 
     fn slots(&self) -> &Slots {
@@ -417,11 +425,20 @@ impl Database<'_> {
     fn find(&mut self, key: &[u8]) -> Option<(u16, u32)> {
         let (slot, id, entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
-            self.keyspace.expire_at(self.index, slot, id);
+            self.expire_found(key);
             return None;
         }
         self.note_access(entry);
         Some((slot, id))
+    }
+
+    /// Removes an expired key, behind those that reads came across before.
+    #[cold]
+    fn expire_found(&mut self, key: &[u8]) {
+        self.keyspace.act_on_seen();
+        if let Some((slot, id)) = self.slots().id_of(key) {
+            self.keyspace.expire_at(self.index, slot, id);
+        }
     }
 
     fn note_access(&self, entry: Entry<'_>) {
