@@ -66,10 +66,17 @@ impl From<Corrupt> for Fault {
 /// The counter at `key`.
 fn counter<'a>(db: &'a Database<'_>, key: &[u8]) -> Result<Option<&'a Str>, Fault> {
     let text = db.string(key)?;
-    if text.is_some_and(|text| !hll::is_valid(&text.bytes())) {
-        return Err(Fault::NOT_A_COUNTER);
-    }
+    text.map_or(Ok(()), check)?;
     Ok(text)
+}
+
+/// Whether a string is a counter.
+fn check(text: &Str) -> Result<(), Fault> {
+    if hll::is_valid(&text.bytes()) {
+        Ok(())
+    } else {
+        Err(Fault::NOT_A_COUNTER)
+    }
 }
 
 /// Replaces the bytes of a counter that was just read; its expiry stays.
@@ -85,19 +92,19 @@ fn pfadd(call: &mut Call<'_>) -> Outcome {
     let key = call.args.next_bytes()?;
     let most = sparse_max_bytes(call);
     let mut changes = 0;
-    match counter(&call.db, key)? {
+    let found = call.db.string_mut(key)?;
+    found.as_deref().map_or(Ok(()), check)?;
+    match found {
         Some(text) if hll::is_dense(&text.bytes()) => {
             // No dense counter is corrupt, so it can be changed where it is.
-            if let Some(text) = call.db.string_mut(key)? {
-                let bytes = text.raw_mut();
-                for element in call.args.remaining() {
-                    changes += usize::from(hll::add(bytes, element, most)?);
-                }
+            let bytes = text.raw_mut();
+            for element in call.args.remaining() {
+                changes += usize::from(hll::add(bytes, element, most)?);
             }
         }
         found => {
-            let mut bytes = found.map_or_else(hll::new, |text| text.bytes().to_vec());
             changes += usize::from(found.is_none());
+            let mut bytes = found.map_or_else(hll::new, |text| text.bytes().to_vec());
             for element in call.args.remaining() {
                 changes += usize::from(hll::add(&mut bytes, element, most)?);
             }
@@ -116,7 +123,7 @@ fn pfadd(call: &mut Call<'_>) -> Outcome {
 fn pfcount(call: &mut Call<'_>) -> Outcome {
     let keys = call.args.remaining();
     let [key] = keys else {
-        let registers = union(&call.db, keys)?;
+        let (registers, _) = union(&call.db, keys)?;
         return answer_count(call, registers.count());
     };
     let Some(text) = counter(&call.db, key)? else {
@@ -125,7 +132,9 @@ fn pfcount(call: &mut Call<'_>) -> Outcome {
     if let Some(count) = hll::cached_count(&text.bytes()) {
         return answer_count(call, count);
     }
-    let count = union(&call.db, keys)?.count();
+    let mut registers = Registers::new();
+    registers.merge(&text.bytes())?;
+    let count = registers.count();
     if let Some(text) = call.db.string_mut(key)? {
         hll::cache_count(text.raw_mut(), count);
         // The string is another one now, so it is a change, if one without an event.
@@ -140,28 +149,24 @@ fn answer_count(call: &mut Call<'_>, count: u64) -> Outcome {
     Ok(())
 }
 
-/// The registers of several counters together.
-fn union(db: &Database<'_>, keys: &[&[u8]]) -> Result<Registers, Fault> {
-    let mut registers = Registers::new();
+/// The registers of several counters together, and whether one of the counters is dense.
+fn union(db: &Database<'_>, keys: &[&[u8]]) -> Result<(Registers, bool), Fault> {
+    let (mut registers, mut dense) = (Registers::new(), false);
     for key in keys {
         if let Some(text) = counter(db, key)? {
             registers.merge(&text.bytes())?;
+            dense |= hll::is_dense(&text.bytes());
         }
     }
-    Ok(registers)
+    Ok((registers, dense))
 }
 
 fn pfmerge(call: &mut Call<'_>) -> Outcome {
     let keys = call.args.remaining();
     let destination = call.args.next_bytes()?;
-    let registers = union(&call.db, keys)?;
-    let is_dense = |key: &&[u8]| {
-        let text = call.db.string(key).ok().flatten();
-        text.is_some_and(|text| hll::is_dense(&text.bytes()))
-    };
-    let dense = keys.iter().any(is_dense);
-    let mut bytes =
-        counter(&call.db, destination)?.map_or_else(hll::new, |text| text.bytes().to_vec());
+    let (registers, dense) = union(&call.db, keys)?;
+    let found = call.db.string_mut(destination)?;
+    let mut bytes = found.map_or_else(hll::new, |text| text.bytes().to_vec());
     if dense {
         hll::make_dense(&mut bytes)?;
     }

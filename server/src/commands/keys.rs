@@ -273,7 +273,7 @@ fn type_of(call: &mut Call<'_>) -> Outcome {
     let key = call.args.next_bytes()?;
     let name = call
         .db
-        .entry(key)
+        .glance(key)
         .map_or("none", |entry| entry.value().kind().name());
     call.reply.simple(name);
     Ok(())
@@ -383,11 +383,12 @@ fn pexpiretime(call: &mut Call<'_>) -> Outcome {
 
 fn answer_expiry(call: &mut Call<'_>, shown: impl Fn(i64) -> i64) -> Outcome {
     let key = call.args.next_bytes()?;
-    call.reply.integer(match call.db.expiry(key) {
-        None => -2,
-        Some(None) => -1,
-        Some(Some(at)) => shown(at),
-    });
+    call.reply
+        .integer(match call.db.glance(key).map(Entry::expires_at) {
+            None => -2,
+            Some(None) => -1,
+            Some(Some(at)) => shown(at),
+        });
     Ok(())
 }
 
@@ -557,6 +558,7 @@ fn copy(call: &mut Call<'_>) -> Outcome {
     if index == call.db.index() && source == destination {
         return Err(Fault::SAME_OBJECT);
     }
+    call.db.value(source);
     let Some((value, expires_at)) = call.db.entry(source).map(Entry::to_parts) else {
         call.reply.flag(false);
         return Ok(());
@@ -637,7 +639,7 @@ fn answer_entry(
     show: impl FnOnce(&Call<'_>, Entry<'_>) -> Result<Shown, Fault>,
 ) -> Outcome {
     let key = call.args.next_bytes()?;
-    let shown = match call.db.entry(key) {
+    let shown = match call.db.inspect(key) {
         None => None,
         Some(entry) => Some(show(call, entry)?),
     };

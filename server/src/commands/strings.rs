@@ -513,8 +513,9 @@ fn setrange(call: &mut Call<'_>) -> Outcome {
     let offset = call.args.next_i64()?;
     let value = call.args.next_bytes()?;
     let offset = usize::try_from(offset).map_err(|_| Fault::OFFSET_OUT_OF_RANGE)?;
-    let len = call.db.string(key)?.map_or(0, Str::len);
+    let found = call.db.string_mut(key)?;
     if value.is_empty() {
+        let len = found.map_or(0, |text| text.len());
         call.reply.count(len);
         return Ok(());
     }
@@ -593,7 +594,7 @@ fn add(call: &mut Call<'_>, increment: i64) -> Outcome {
 fn incrbyfloat(call: &mut Call<'_>) -> Outcome {
     let key = call.args.next_bytes()?;
     let increment = call.args.next_bytes()?;
-    let before = call.db.string(key)?.map(Str::bytes);
+    let before = call.db.string_mut(key)?.map(|text| text.bytes());
     let before = before.as_deref().unwrap_or(b"0");
     let sum = float::sum(before, increment).map_err(|error| match error {
         SumError::Value | SumError::Increment => Fault::NOT_FLOAT,

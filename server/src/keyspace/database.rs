@@ -129,23 +129,29 @@ impl Database<'_> {
         Some(entry.value())
     }
 
-    /// What `key` holds; counts as a hit or a miss but not as an access (EXISTS). O(1).
+    /// What `key` holds; counts as a hit or a miss but not as an access (EXISTS, TYPE, TTL). O(1).
     pub fn glance(&self, key: &[u8]) -> Option<Entry<'_>> {
+        let entry = self.inspect(key);
+        if entry.is_none() && self.keyspace.changes.notify.has(Class::KEY_MISS) {
+            self.note(key, Sight::Missing);
+        }
+        entry
+    }
+
+    /// As [`glance`](Self::glance), but nobody is told of a miss (OBJECT). O(1).
+    pub fn inspect(&self, key: &[u8]) -> Option<Entry<'_>> {
         let entry = self.entry(key);
         let stats = &self.keyspace.stats;
         let counter = if entry.is_some() {
             &stats.hits
         } else {
-            if self.keyspace.changes.notify.has(Class::KEY_MISS) {
-                self.note(key, Sight::Missing);
-            }
             &stats.misses
         };
         counter.set(counter.get() + 1);
         entry
     }
 
-    /// What `key` holds; counts as nothing (TYPE, OBJECT, TTL). O(1).
+    /// What `key` holds; counts as nothing (a look before a write, DEBUG). O(1).
     pub fn entry(&self, key: &[u8]) -> Option<Entry<'_>> {
         let (.., entry) = self.place(key)?;
         if entry.expires_at <= self.now.unix_ms() {
