@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -15,10 +14,9 @@ use std::time::{Duration, Instant};
 use arbitrary::Unstructured;
 use server::command::Registered;
 use tests::agreement::{left_out, name};
-use tests::commands::{Call, SHORT_EXPIRY_MS, below, call, callable, chance};
-use tests::naive::Value;
-use tests::notation::notation;
+use tests::commands::{SHORT_EXPIRY_MS, below, call, callable, chance};
 use tests::random::Random;
+use tests::report::report;
 use tests::server_process::{ServerProcess, real_server};
 use tests::side_by_side::{CALLERS, Difference, Outcome, Sequence, Step, play};
 
@@ -114,11 +112,11 @@ impl Run {
                     self.unconfirmed += 1;
                     say(&format!(
                         "not seen again: {}",
-                        report(number, &sequence, &first)
+                        report(&format!("sequence {number}"), &sequence, &first)
                     ));
                     return;
                 };
-                let text = report(number, &shrunk, &difference);
+                let text = report(&format!("sequence {number}"), &shrunk, &difference);
                 say(&text);
                 self.found.insert(difference.command, text);
             }
@@ -133,6 +131,8 @@ impl Run {
         let mut sequence = Sequence {
             protocol: 2 + random.byte() % 2,
             small_thresholds: random.byte() % 2 == 1,
+            // A miss shows in the reply, too; in which order there were several is for `lookups.rs`.
+            tells_misses: false,
             steps: Vec::new(),
         };
         let mut in_transaction = [false; CALLERS];
@@ -275,61 +275,4 @@ fn shrink(sequence: &Sequence, address: SocketAddr) -> Option<(Sequence, Differe
         },
         difference,
     ))
-}
-
-/// A sequence and its difference as a transcript would have them.
-fn report(number: u64, sequence: &Sequence, difference: &Difference) -> String {
-    let mut text = format!(
-        "{}: sequence {number}, RESP{}, {} thresholds",
-        difference.command,
-        sequence.protocol,
-        if sequence.small_thresholds {
-            "small"
-        } else {
-            "usual"
-        }
-    );
-    for step in &sequence.steps {
-        match step {
-            Step::Wait => text.push_str("\nwait"),
-            Step::Call { client, call } => {
-                let client = ["", "B"][client % 2];
-                _ = write!(text, "\n{client}> {}", line(call));
-            }
-        }
-    }
-    if difference.step == sequence.steps.len() {
-        _ = write!(text, "\n> {}", line(&difference.call));
-    }
-    _ = write!(
-        text,
-        "\n-< {}\n+< {}",
-        cut(&difference.real),
-        cut(&difference.ours)
-    );
-    text
-}
-
-fn line(call: &Call) -> String {
-    let plain = |word: &[u8]| {
-        !word.is_empty()
-            && word
-                .iter()
-                .all(|byte| byte.is_ascii_graphic() && !b"\"'\\".contains(byte))
-    };
-    let words = call.iter().map(|word| {
-        if plain(word) {
-            String::from_utf8_lossy(word).into_owned()
-        } else {
-            notation(&Value::BulkString(word.clone()))
-        }
-    });
-    cut(&words.collect::<Vec<_>>().join(" "))
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(1_500) {
-        Some((end, _)) => format!("{} …", &text[..end]),
-        None => text.to_owned(),
-    }
 }

@@ -12,6 +12,7 @@ pub mod notation;
 pub mod player;
 pub mod properties;
 pub mod random;
+pub mod report;
 pub mod server_process;
 pub mod side_by_side;
 pub mod transcript;

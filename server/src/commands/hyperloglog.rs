@@ -179,7 +179,8 @@ fn pfmerge(call: &mut Call<'_>) -> Outcome {
 
 fn pfdebug(call: &mut Call<'_>) -> Outcome {
     let (word, key) = (call.args.next_bytes()?, call.args.next_bytes()?);
-    let text = counter(&call.db, key)?.ok_or(Fault::NO_COUNTER)?;
+    let text = call.db.string_mut(key)?.ok_or(Fault::NO_COUNTER)?;
+    check(text)?;
     let mut bytes = text.bytes().to_vec();
     let sparse = !hll::is_dense(&bytes);
     match word.to_ascii_lowercase().as_slice() {
