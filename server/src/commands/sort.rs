@@ -62,8 +62,9 @@ fn stored_at(args: &[&[u8]]) -> Vec<usize> {
         let at = args.len() - rest.len();
         let values = match rest.one_of(&["STORE", "BY", "GET", "LIMIT"]) {
             Some(0) if rest.peek().is_some() => {
+                // Redis takes what follows for the next option, too.
                 found = vec![at + 1];
-                1
+                0
             }
             Some(word) => 1 + usize::from(word == 3),
             None => 1,
