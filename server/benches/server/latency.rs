@@ -118,10 +118,10 @@ fn load(keys: usize, expire: bool) -> Vec<(Vec<u8>, usize)> {
 
 /// One request of each client, a byte a second.
 fn write_slowly(clients: &mut [Client]) {
+    if clients.is_empty() {
+        return;
+    }
     for byte in request(&["PING"]) {
-        if clients.is_empty() {
-            return;
-        }
         for client in &mut *clients {
             client.stream.write_all(&[byte]).expect("a write");
         }
