@@ -67,13 +67,18 @@ mod tests {
             keyspace.clear(None);
             let garbage = keyspace.take_freed();
             assert!(!shared.is_unique());
+            assert_eq!(keyspace.pending_garbage(), keys + 1);
             let bin = Bin::default();
             bin.take(garbage);
             assert_eq!(bin.0.get().is_some(), heavy);
             let begun = Instant::now();
-            while heavy && !shared.is_unique() && begun.elapsed() < Duration::from_secs(60) {
+            while heavy
+                && keyspace.pending_garbage() > 0
+                && begun.elapsed() < Duration::from_secs(60)
+            {
                 std::thread::yield_now();
             }
+            assert_eq!(keyspace.pending_garbage(), 0);
             assert!(shared.is_unique());
         }
     }

@@ -11,19 +11,13 @@ use crate::value::{Blob, Id, Rng, Steps, siphash};
 
 mod database;
 mod expiries;
+mod garbage;
 mod slots;
 
 pub use database::Database;
+pub use garbage::Garbage;
+use garbage::Heap;
 use slots::{SLOTS, Slots};
-
-/// Collections with at least this many elements are freed outside the lock.
-const FREED_LAZILY_FROM: usize = 64;
-
-/// Elements, or keys, that take a millisecond to free.
-const HEAVY_FROM: usize = 10_000;
-
-/// Bytes of a string that take the operating system as long.
-const HEAVY_BYTES: usize = 16 << 20;
 
 /// Lookups that take their steps together in [`Keyspace::warm`]: about as many loads as a core has under way at once.
 const WARMED_TOGETHER: usize = 16;
@@ -202,47 +196,8 @@ pub struct KeyspaceStats {
     pub expired: u64,
     /// Keys removed because memory was short.
     pub evicted: u64,
-    /// Large values that were freed outside the lock.
+    /// Keys and large values that were given away to be freed outside the lock.
     pub freed_lazily: u64,
-}
-
-/// Something large that was removed and is still to be freed.
-#[derive(Debug)]
-pub struct Garbage(Removed);
-
-#[derive(Debug)]
-enum Removed {
-    Value(Value),
-    Database(Slots),
-}
-
-impl Garbage {
-    /// Whether freeing it takes a millisecond or longer.
-    pub fn is_heavy(&self) -> bool {
-        match &self.0 {
-            // A string is freed at once, all but the largest.
-            Removed::Value(Value::String(text)) => text.memory_bytes() >= HEAVY_BYTES,
-            Removed::Value(value) => value.len() >= HEAVY_FROM,
-            Removed::Database(slots) => slots.keys >= HEAVY_FROM,
-        }
-    }
-
-    /// Frees it, with a call of `pause` behind each piece that takes some time.
-    pub fn free(self, mut pause: impl FnMut()) {
-        match self.0 {
-            Removed::Value(value) => {
-                drop(value);
-                pause();
-            }
-            Removed::Database(slots) => {
-                for table in slots.tables {
-                    drop(table);
-                    pause();
-                }
-                slots.expiries.free(pause);
-            }
-        }
-    }
 }
 
 /// All databases.
@@ -265,7 +220,7 @@ pub struct Keyspace {
     pub keeps_access: bool,
     touched: Vec<Touched>,
     seen: RefCell<Vec<Seen>>,
-    freed: Vec<Garbage>,
+    freed: Heap,
 }
 
 impl Keyspace {
@@ -284,7 +239,7 @@ impl Keyspace {
             keeps_access: false,
             touched: Vec::new(),
             seen: RefCell::default(),
-            freed: Vec::new(),
+            freed: Heap::default(),
         }
     }
 
@@ -341,7 +296,12 @@ impl Keyspace {
 
     /// Large values that were removed: drop them outside the lock.
     pub fn take_freed(&mut self) -> Vec<Garbage> {
-        std::mem::take(&mut self.freed)
+        self.freed.take()
+    }
+
+    /// Keys and large values that were removed and are not freed yet.
+    pub fn pending_garbage(&self) -> usize {
+        self.freed.pending()
     }
 
     /// Exchanges two databases.
@@ -378,10 +338,7 @@ impl Keyspace {
                 .touch_where(index, |key| db.id_of(key).is_some());
             let old = std::mem::take(&mut self.databases[index]);
             removed += old.keys;
-            if old.keys > 0 {
-                self.stats.freed_lazily += old.keys as u64;
-                self.freed.push(Garbage(Removed::Database(old)));
-            }
+            self.stats.freed_lazily += self.freed.add_database(old) as u64;
         }
         self.changes.all_invalidated = true;
         removed
@@ -562,14 +519,7 @@ impl Keyspace {
     }
 
     fn free(&mut self, value: Value) {
-        let large = match &value {
-            Value::String(text) => text.memory_bytes() >= FREED_LAZILY_FROM * 1024,
-            other => other.len() >= FREED_LAZILY_FROM,
-        };
-        if large {
-            self.stats.freed_lazily += 1;
-            self.freed.push(Garbage(Removed::Value(value)));
-        }
+        self.stats.freed_lazily += self.freed.add_value(value) as u64;
     }
 
     /// The key, value and expiry of an entry that is taken out.

@@ -286,8 +286,11 @@ fn memory(text: &mut Text, facts: &Facts<'_>) {
     text.add("mem_clients_normal", state.clients_bytes);
     text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     text.add("mem_allocator", "libc");
-    text.zeros(&["active_defrag_running", "lazyfree_pending_objects"]);
-    text.add("lazyfreed_objects", facts.keyspace.stats.freed_lazily);
+    text.add("active_defrag_running", 0);
+    let pending = facts.keyspace.pending_garbage();
+    text.add("lazyfree_pending_objects", pending);
+    let given = facts.keyspace.stats.freed_lazily;
+    text.add("lazyfreed_objects", given.saturating_sub(pending as u64));
 }
 
 /// Where memory is, in bytes.
