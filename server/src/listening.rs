@@ -18,8 +18,17 @@ use crate::listener::{Listener, SocketFile};
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
 
-/// A listener to accept from until the receiver is told, or its sender is gone.
-pub type Opened = (Listener, oneshot::Receiver<()>);
+/// Who is let in, until the receiver is told or its sender is gone.
+pub type Opened = (Door, oneshot::Receiver<()>);
+
+/// A listener by who comes in through it.
+#[derive(Debug)]
+pub enum Door {
+    /// Clients.
+    Clients(Listener),
+    /// Who collects [metrics](crate::metrics).
+    Metrics(TcpListener),
+}
 
 /// The listeners there are. Those opened go to whoever accepts.
 #[derive(Debug)]
@@ -34,6 +43,7 @@ enum Place {
     Tcp(SocketAddr),
     Tls(SocketAddr),
     Unix(PathBuf),
+    Metrics(SocketAddr),
 }
 
 impl Listening {
@@ -55,23 +65,23 @@ impl Listening {
     pub fn follow(&self, config: &Config) -> Result<(), String> {
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = places(config)?;
-        let mut listeners = Vec::new();
+        let mut doors = Vec::new();
         for (place, is_optional) in &wanted {
             if bound.contains_key(place) {
                 continue;
             }
             match open(place, config) {
-                Ok(listener) => listeners.push((place.clone(), listener)),
+                Ok(door) => doors.push((place.clone(), door)),
                 Err(Fault { kind, .. }) if *is_optional && kind != io::ErrorKind::AddrInUse => {}
                 Err(Fault { text, .. }) => return Err(text),
             }
         }
         let wanted: BTreeSet<_> = wanted.into_iter().map(|(place, _)| place).collect();
         bound.retain(|place, _| wanted.contains(place));
-        for (place, listener) in listeners {
+        for (place, door) in doors {
             let (keep, stop) = oneshot::channel();
             bound.insert(place, keep);
-            let _ = self.opened.send((listener, stop));
+            let _ = self.opened.send((door, stop));
         }
         Ok(())
     }
@@ -83,22 +93,6 @@ impl Listening {
     }
 }
 
-/// Binds `metrics-port`, if there is one, where the server listens.
-///
-/// # Errors
-/// One line for people.
-pub fn bind_metrics(config: &Config) -> Result<Vec<TcpListener>, String> {
-    let mut listeners = Vec::new();
-    for (address, is_optional) in addresses(config, port(config, "metrics-port"))? {
-        match bind_tcp(address, config.tcp_backlog) {
-            Ok(listener) => listeners.push(listener),
-            Err(Fault { kind, .. }) if is_optional && kind != io::ErrorKind::AddrInUse => {}
-            Err(Fault { text, .. }) => return Err(text),
-        }
-    }
-    Ok(listeners)
-}
-
 /// What the configuration wants, and whether it may be missing.
 fn places(config: &Config) -> Result<Vec<(Place, bool)>, String> {
     let mut places = Vec::new();
@@ -107,6 +101,9 @@ fn places(config: &Config) -> Result<Vec<(Place, bool)>, String> {
     }
     for (address, is_optional) in addresses(config, port(config, "tls-port"))? {
         places.push((Place::Tls(address), is_optional));
+    }
+    for (address, is_optional) in addresses(config, port(config, "metrics-port"))? {
+        places.push((Place::Metrics(address), is_optional));
     }
     if !config.unixsocket.is_empty() {
         let path = String::from_utf8_lossy(&config.unixsocket);
@@ -151,22 +148,25 @@ struct Fault {
     text: String,
 }
 
-fn open(place: &Place, config: &Config) -> Result<Listener, Fault> {
-    match place {
-        Place::Tcp(address) => bind_tcp(*address, config.tcp_backlog).map(Listener::Tcp),
+fn open(place: &Place, config: &Config) -> Result<Door, Fault> {
+    let tcp = |address: &SocketAddr| bind_tcp(*address, config.tcp_backlog);
+    let listener = match place {
+        Place::Tcp(address) => Listener::Tcp(tcp(address)?),
         #[cfg(feature = "tls")]
         Place::Tls(address) => {
             let tls = Tls::new(config).map_err(|text| Fault {
                 kind: io::ErrorKind::InvalidInput,
                 text,
             })?;
-            bind_tcp(*address, config.tcp_backlog).map(|listener| Listener::Tls(listener, tls))
+            Listener::Tls(tcp(address)?, tls)
         }
         #[cfg(not(feature = "tls"))]
-        Place::Tls(_) => Err(Fault {
-            kind: io::ErrorKind::Unsupported,
-            text: "tls-port: this server was built without TLS".to_owned(),
-        }),
+        Place::Tls(_) => {
+            return Err(Fault {
+                kind: io::ErrorKind::Unsupported,
+                text: "tls-port: this server was built without TLS".to_owned(),
+            });
+        }
         Place::Unix(path) => {
             let permissions = String::from_utf8_lossy(&config.unixsocketperm);
             bind_unix(path, &permissions, config.tcp_backlog).map_err(|error| Fault {
@@ -175,9 +175,11 @@ fn open(place: &Place, config: &Config) -> Result<Listener, Fault> {
                     "Failed opening Unix socket: bind: {}: {error}",
                     path.display()
                 ),
-            })
+            })?
         }
-    }
+        Place::Metrics(address) => return tcp(address).map(Door::Metrics),
+    };
+    Ok(Door::Clients(listener))
 }
 
 fn bind_tcp(address: SocketAddr, backlog: i64) -> Result<TcpListener, Fault> {

@@ -11,7 +11,7 @@ use server::config::Config;
 use server::engine::Engine;
 use server::host::{Listen, Usage};
 use server::listener::{self, Arrival};
-use server::listening::{self, Listening, Opened};
+use server::listening::{Door, Listening, Opened};
 use server::log::{Log, LogLevel};
 use server::metrics;
 use server::shared::Shared;
@@ -82,7 +82,6 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     let mut signals = Signals::new().map_err(|error| error.to_string())?;
     let (listening, mut opened) = Listening::new();
     listening.follow(&config)?;
-    let scraped = listening::bind_metrics(&config)?;
     let grace_s = config.value("shutdown-timeout");
     let grace_s = grace_s.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
     let threads = match config.io_threads {
@@ -97,12 +96,6 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     let follow = Arc::clone(&listening);
     let listen = Listen(Arc::new(move |config| follow.follow(config)));
     shared.with(|engine, _| engine.state().host.listen = Some(listen));
-    let mut scraping = JoinSet::new();
-    for listener in scraped {
-        let listener = tokio::net::TcpListener::from_std(listener);
-        let listener = listener.map_err(|error| error.to_string())?;
-        scraping.spawn(metrics::serve(Arc::clone(&shared), listener));
-    }
     let mut accepting = Accepting {
         shared: Arc::clone(&shared),
         threads: senders,
@@ -111,7 +104,9 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     tracing::info!("Server initialized: port {port}, {threads} threads");
     let mut kinds = Vec::new();
     while let Ok(opened) = opened.try_recv() {
-        kinds.push(opened.0.kind());
+        if let Door::Clients(listener) = &opened.0 {
+            kinds.push(listener.kind());
+        }
         accepting.accept_from(opened);
     }
     kinds.dedup();
@@ -149,10 +144,13 @@ struct Accepting {
 }
 
 impl Accepting {
-    fn accept_from(&mut self, (listener, stop): Opened) {
+    fn accept_from(&mut self, (door, stop): Opened) {
         let (shared, threads) = (Arc::clone(&self.shared), self.threads.clone());
         self.tasks.spawn(async move {
-            let accepted = listener::accept(shared, listener, threads, stop).await;
+            let accepted = match door {
+                Door::Clients(listener) => listener::accept(shared, listener, threads, stop).await,
+                Door::Metrics(listener) => metrics::serve(shared, listener, stop).await,
+            };
             if let Err(error) = accepted {
                 tracing::error!("Accepting connections: {error}");
             }

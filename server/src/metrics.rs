@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::listener::{ACCEPT_REST, is_protected};
 use crate::shared::Shared;
@@ -80,8 +80,24 @@ const COUNTERS: &[(&str, &str)] = &[
     ("used_cpu_user", "cpu_user_seconds_total"),
 ];
 
-/// Answers the requests of scrapers for ever.
-pub async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+/// Answers the requests of scrapers until `stop` is told or gone.
+///
+/// # Errors
+/// When the runtime can't wait for the socket.
+pub async fn serve(
+    shared: Arc<Shared>,
+    listener: std::net::TcpListener,
+    stop: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    tokio::select! {
+        () = accept(shared, listener) => {}
+        _ = stop => {}
+    }
+    Ok(())
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(EXCHANGES));
     loop {
         // The semaphore is never closed.

@@ -502,7 +502,7 @@ pub(crate) static PARAMETERS: &[Parameter] = &[
         }),
     ),
     stored("disable-thp", "yes", Kind::Bool).immutable(),
-    stored("metrics-port", "0", PORT).immutable().hidden(),
+    stored("metrics-port", "0", PORT).hidden(),
     stored("tls-port", "0", PORT),
     stored("tls-cert-file", "", Kind::Text).immutable(),
     stored("tls-key-file", "", Kind::Text).immutable(),

@@ -149,3 +149,20 @@ fn there_is_no_such_port_unless_asked_for() {
         "*2\r\n$12\r\nmetrics-port\r\n$1\r\n0\r\n",
     );
 }
+
+#[test]
+fn metrics_move_where_the_configuration_says() {
+    let (server, port) = start();
+    let mut client = server.connect();
+    let reaches = |address, port| TcpStream::connect((address, port)).is_ok();
+    assert!(reaches("127.0.0.1", port) && !reaches("127.0.0.2", port));
+    client.ask("CONFIG SET bind 127.0.0.2\r\n", "+OK\r\n");
+    loopback::eventually("the old address is closed", || !reaches("127.0.0.1", port));
+    assert!(reaches("127.0.0.2", port));
+    let next = free_port();
+    client.ask(&format!("CONFIG SET metrics-port {next}\r\n"), "+OK\r\n");
+    loopback::eventually("the old port is closed", || !reaches("127.0.0.2", port));
+    assert!(reaches("127.0.0.2", next));
+    client.ask("CONFIG SET metrics-port 0\r\n", "+OK\r\n");
+    loopback::eventually("there are no metrics", || !reaches("127.0.0.2", next));
+}

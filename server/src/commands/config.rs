@@ -110,14 +110,14 @@ fn listen_anew(call: &mut Call<'_>, changed: &Config) -> Outcome {
 }
 
 /// Parameters that say where to listen, with what is answered where that is impossible.
-const PLACES: [(&str, &str); 3] = [
-    ("port", "Unable to listen on this port. Check server logs."),
-    (
-        "tls-port",
-        "Unable to listen on this port. Check server logs.",
-    ),
+const PLACES: [(&str, &str); 4] = [
+    ("port", NO_PORT),
+    ("tls-port", NO_PORT),
+    ("metrics-port", NO_PORT),
     ("bind", "Failed to bind to specified addresses."),
 ];
+
+const NO_PORT: &str = "Unable to listen on this port. Check server logs.";
 
 fn resetstat(call: &mut Call<'_>) -> Outcome {
     call.state.stats.reset();
