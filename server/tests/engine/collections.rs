@@ -4,73 +4,9 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use server::client_state::Peer;
-use server::config::Config;
-use server::engine::{Engine, Flow, Now};
-use server::ids::ClientId;
-use server::output::Output;
+use server::engine::Flow;
 
-const START: Now = Now {
-    unix_us: 1_700_000_000_000_000,
-    monotonic_us: 0,
-};
-
-struct Server {
-    engine: Engine,
-    id: ClientId,
-}
-
-impl Server {
-    fn new() -> Self {
-        let mut engine = Engine::new(Config::default(), 1, START);
-        engine.attach_effects(true);
-        let id = engine.connect(Peer::default(), START);
-        Self { engine, id }
-    }
-
-    fn client(&mut self) -> ClientId {
-        self.engine.connect(Peer::default(), START)
-    }
-
-    fn send(&mut self, id: ClientId, line: &str) -> (String, Flow) {
-        let args: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        let mut out = Output::new();
-        let flow = self.engine.execute(id, &args, &mut out, START);
-        (text(&out), flow)
-    }
-
-    fn run(&mut self, line: &str) -> String {
-        self.send(self.id, line).0
-    }
-
-    fn outbox(&mut self, id: ClientId) -> String {
-        let mut out = Output::new();
-        self.engine.outbox(id, &mut out);
-        text(&out)
-    }
-
-    /// The effects since the last call, a group on a line, its calls separated by semicolons.
-    fn effects(&mut self) -> Vec<String> {
-        let groups = self.engine.state().effects.take();
-        let line = |group: &Vec<server::effects::Effect>| {
-            let calls: Vec<_> = group
-                .iter()
-                .map(|effect| effect.request.args().join(&b' '))
-                .map(|call| String::from_utf8_lossy(&call).into_owned())
-                .collect();
-            calls.join("; ")
-        };
-        groups.iter().map(line).collect()
-    }
-}
-
-/// Replies on one line, which reads better in a failure.
-fn text(out: &Output) -> String {
-    String::from_utf8_lossy(&out.to_vec())
-        .replace("\r\n", " ")
-        .trim_end()
-        .to_owned()
-}
+use crate::Server;
 
 #[test]
 fn effects_name_what_was_random_and_do_not_wait() {

@@ -2,19 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use server::client_state::Peer;
-use server::config::Config;
-use server::engine::Engine;
 use server::keyspace::{Expiry, Keyspace, Value};
-use server::output::Output;
-use server::time::Now;
 use server::value::{Rng, Str};
 
+use crate::{START, Server};
+
 const KEYS: usize = 50_000;
-const START: Now = Now {
-    unix_us: 1_700_000_000_000_000,
-    monotonic_us: 0,
-};
 
 fn key(number: usize) -> Vec<u8> {
     format!("key:{number}").into_bytes()
@@ -146,32 +139,22 @@ fn what_is_flushed_counts_no_more_and_is_freed_in_pieces() {
 
 #[test]
 fn keys_that_expire_together_are_removed_a_few_at_a_time() {
-    let mut engine = Engine::new(Config::default(), 7, START);
-    let id = engine.connect(Peer::default(), START);
-    let ask = |engine: &mut Engine, words: &[&str]| {
-        let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        let mut out = Output::new();
-        engine.execute(id, &args, &mut out, START);
-        String::from_utf8(out.to_vec()).expect("text")
-    };
+    let mut server = Server::new();
     for number in 0..1_300 {
-        ask(
-            &mut engine,
-            &["SET", &number.to_string(), "x", "PX", "1000"],
-        );
+        server.run(&format!("SET {number} x PX 1000"));
     }
-    assert!(!engine.expire_some(START));
+    assert!(!server.engine.expire_some(START));
     let late = START.after_ms(2_000);
     let mut calls = 0;
-    while engine.expire_some(late) {
+    while server.engine.expire_some(late) {
         calls += 1;
         assert!(calls < 100, "there is an end");
     }
     assert!(calls >= 2, "{calls}");
-    assert_eq!(ask(&mut engine, &["DBSIZE"]), ":0\r\n");
+    assert_eq!(server.run("DBSIZE"), ":0");
     // Not while clients are paused.
-    ask(&mut engine, &["SET", "k", "x", "PX", "1000"]);
-    ask(&mut engine, &["CLIENT", "PAUSE", "100000", "WRITE"]);
-    assert!(!engine.expire_some(late));
-    assert_eq!(ask(&mut engine, &["DBSIZE"]), ":1\r\n");
+    server.run("SET k x PX 1000");
+    server.run("CLIENT PAUSE 100000 WRITE");
+    assert!(!server.engine.expire_some(late));
+    assert_eq!(server.run("DBSIZE"), ":1");
 }
