@@ -50,6 +50,16 @@ impl Listener {
         }
     }
 
+    /// The socket, where it is a TCP socket.
+    pub(crate) fn tcp(&self) -> Option<&TcpListener> {
+        match self {
+            Self::Tcp(listener) => Some(listener),
+            #[cfg(feature = "tls")]
+            Self::Tls(listener, _) => Some(listener),
+            Self::Unix(..) => None,
+        }
+    }
+
     /// The next connection that is there already.
     fn try_next(&self) -> io::Result<Incoming> {
         let tcp = |listener: &TcpListener| {
@@ -125,7 +135,7 @@ pub async fn accept(
     threads: Vec<mpsc::UnboundedSender<Arrival>>,
     mut stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let queue = Queue::of(&listener)?;
+    let mut queue = Queue::of(&listener)?;
     let mut threads = threads.iter().cycle();
     let mut deal = |arrival| {
         if let Some(thread) = threads.next() {
@@ -144,6 +154,11 @@ pub async fn accept(
             }
             // It was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                // It was told to listen no more. If that is taken back, the runtime has to look at it anew.
+                tokio::time::sleep(ACCEPT_REST).await;
+                queue = Queue::of(&listener)?;
+            }
             Err(error) => {
                 tracing::warn!("Accepting client connection: {error}");
                 tokio::time::sleep(ACCEPT_REST).await;

@@ -1,16 +1,16 @@
 //! Where the server listens, as the configuration says, also when CONFIG SET changes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
@@ -30,11 +30,30 @@ pub enum Door {
     Metrics(TcpListener),
 }
 
+impl Door {
+    /// The socket, where it is a TCP socket.
+    fn socket(&self) -> Option<&TcpListener> {
+        match self {
+            Self::Clients(listener) => listener.tcp(),
+            Self::Metrics(listener) => Some(listener),
+        }
+    }
+}
+
 /// The listeners there are. Those opened go to whoever accepts.
 #[derive(Debug)]
 pub struct Listening {
-    bound: Mutex<BTreeMap<Place, oneshot::Sender<()>>>,
+    bound: Mutex<BTreeMap<Place, Bound>>,
     opened: mpsc::UnboundedSender<Opened>,
+}
+
+/// A place that is listened on.
+#[derive(Debug)]
+struct Bound {
+    /// Another handle of a TCP socket, whoever accepts from it.
+    socket: Option<TcpListener>,
+    /// Whoever accepts goes on as long as this is here.
+    _keep: oneshot::Sender<()>,
 }
 
 /// What is listened on.
@@ -44,6 +63,26 @@ enum Place {
     Tls(SocketAddr),
     Unix(PathBuf),
     Metrics(SocketAddr),
+}
+
+impl Place {
+    fn address(&self) -> Option<&SocketAddr> {
+        match self {
+            Self::Tcp(address) | Self::Tls(address) | Self::Metrics(address) => Some(address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Whether one of them is in the other's way: `0.0.0.0` means all addresses of its family.
+    fn overlaps(&self, other: &Self) -> bool {
+        let (Some(one), Some(other)) = (self.address(), other.address()) else {
+            return false;
+        };
+        let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+        one.port() == other.port()
+            && one.is_ipv4() == other.is_ipv4()
+            && (any || one.ip() == other.ip())
+    }
 }
 
 impl Listening {
@@ -56,8 +95,7 @@ impl Listening {
 
     /// Listens where the configuration says: opens what is missing and closes what is not wanted any more.
     ///
-    /// What is open and still wanted stays as it is. An address that overlaps one on the same port, such as `0.0.0.0`
-    /// and `127.0.0.1`, is in use as long as that is open.
+    /// What is open and still wanted stays as it is.
     ///
     /// # Errors
     /// One line for people, of the first place that can't be bound unless it is marked optional by `-`. Nothing has
@@ -65,22 +103,32 @@ impl Listening {
     pub fn follow(&self, config: &Config) -> Result<(), String> {
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = places(config)?;
-        let mut doors = Vec::new();
-        for (place, is_optional) in &wanted {
-            if bound.contains_key(place) {
-                continue;
-            }
-            match open(place, config) {
-                Ok(door) => doors.push((place.clone(), door)),
-                Err(Fault { kind, .. }) if *is_optional && kind != io::ErrorKind::AddrInUse => {}
-                Err(Fault { text, .. }) => return Err(text),
-            }
+        let missing = || {
+            wanted
+                .iter()
+                .filter(|(place, _)| !bound.contains_key(place))
+        };
+        let stays = |place: &Place| wanted.iter().any(|(other, _)| other == place);
+        // Two can't listen on the same address, and a moment without either is better than none.
+        let in_the_way: Vec<_> = bound
+            .iter()
+            .filter(|(place, _)| !stays(place) && missing().any(|(other, _)| other.overlaps(place)))
+            .filter_map(|(_, bound)| bound.socket.as_ref())
+            .collect();
+        for socket in &in_the_way {
+            let _ = SockRef::from(socket).shutdown(Shutdown::Read);
         }
-        let wanted: BTreeSet<_> = wanted.into_iter().map(|(place, _)| place).collect();
-        bound.retain(|place, _| wanted.contains(place));
-        for (place, door) in doors {
+        let opened = open_all(missing(), config).inspect_err(|_| {
+            for socket in in_the_way {
+                let _ = listen(&SockRef::from(socket), config.tcp_backlog);
+            }
+        })?;
+        bound.retain(|place, _| stays(place));
+        for (place, door) in opened {
             let (keep, stop) = oneshot::channel();
-            bound.insert(place, keep);
+            let socket = door.socket().and_then(|socket| socket.try_clone().ok());
+            let _keep = keep;
+            bound.insert(place, Bound { socket, _keep });
             let _ = self.opened.send((door, stop));
         }
         Ok(())
@@ -140,6 +188,22 @@ fn addresses(config: &Config, port: u16) -> Result<Vec<(SocketAddr, bool)>, Stri
         }
     }
     Ok(addresses)
+}
+
+/// Opens these places, or none.
+fn open_all<'a>(
+    places: impl Iterator<Item = &'a (Place, bool)>,
+    config: &Config,
+) -> Result<Vec<(Place, Door)>, String> {
+    let mut doors = Vec::new();
+    for (place, is_optional) in places {
+        match open(place, config) {
+            Ok(door) => doors.push((place.clone(), door)),
+            Err(Fault { kind, .. }) if *is_optional && kind != io::ErrorKind::AddrInUse => {}
+            Err(Fault { text, .. }) => return Err(text),
+        }
+    }
+    Ok(doors)
 }
 
 /// Why a place can't be listened on.

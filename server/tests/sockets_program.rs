@@ -244,6 +244,20 @@ fn config_set_moves_the_listening_sockets_and_keeps_the_connections() {
     client.ask("CONFIG SET bind 127.0.0.2\r\n", "+OK\r\n");
     loopback::eventually("the old address is closed", || refuses(next));
     assert!(TcpStream::connect(("127.0.0.2", next)).is_ok());
+    // What overlaps the old address takes its place, or leaves it as it was.
+    client.ask(
+        "*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$4\r\nbind\r\n$19\r\n0.0.0.0 203.0.113.1\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.\r\n",
+    );
+    assert!(TcpStream::connect(("127.0.0.1", next)).is_err());
+    Client::connect_to("127.0.0.2", next).ask("PING\r\n", "+PONG\r\n");
+    client.ask("CONFIG SET bind *\r\n", "+OK\r\n");
+    for address in ["127.0.0.1", "127.0.0.2"] {
+        Client::connect_to(address, next).ask("PING\r\n", "+PONG\r\n");
+    }
+    client.ask("CONFIG SET bind 127.0.0.1\r\n", "+OK\r\n");
+    assert!(TcpStream::connect(("127.0.0.2", next)).is_err());
+    Client::connect(next).ask("PING\r\n", "+PONG\r\n");
     client.ask("CONFIG SET bind 127.0.0.1 port 0\r\n", "+OK\r\n");
     loopback::eventually("nobody listens", || refuses(next));
     client.ask(&format!("CONFIG SET port {}\r\n", server.port), "+OK\r\n");

@@ -148,7 +148,11 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        Self::connect_to("127.0.0.1", port)
+    }
+
+    pub(crate) fn connect_to(address: &str, port: u16) -> Self {
+        let stream = TcpStream::connect((address, port)).expect("the server listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         Self { stream }
