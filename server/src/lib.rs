@@ -21,6 +21,7 @@ pub mod command;
 pub mod commands;
 pub mod config;
 pub mod connection;
+pub mod daemon;
 mod directives;
 mod dispatch;
 pub mod effects;

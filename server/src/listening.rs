@@ -127,8 +127,11 @@ impl Listening {
         for (place, door) in opened {
             let (keep, stop) = oneshot::channel();
             let socket = door.socket().and_then(|socket| socket.try_clone().ok());
-            let _keep = keep;
-            bound.insert(place, Bound { socket, _keep });
+            let here = Bound {
+                socket,
+                _keep: keep,
+            };
+            bound.insert(place, here);
             let _ = self.opened.send((door, stop));
         }
         Ok(())

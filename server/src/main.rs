@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::config::Config;
+use server::daemon::{self, Pidfile};
 use server::engine::Engine;
 use server::host::{Listen, Usage};
 use server::listener::{self, Arrival};
@@ -24,13 +25,21 @@ use tokio::time::Instant;
 const OWN_DESCRIPTORS: u64 = 32;
 
 fn main() -> ExitCode {
-    match Config::from_arguments(std::env::args().skip(1)).and_then(run) {
+    match Config::from_arguments(std::env::args().skip(1)).and_then(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             eprintln!("{reason}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the server, or has it run in the background.
+fn start(config: Config) -> Result<(), String> {
+    if daemon::detach(&config)? {
+        return Ok(());
+    }
+    run(config)
 }
 
 fn run(mut config: Config) -> Result<(), String> {
@@ -89,6 +98,7 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
         count => usize::try_from(count).unwrap_or(1),
     };
     let port = config.port;
+    let _pidfile = Pidfile::write(&config);
     let seed = server::value::Rng::from_entropy().next_u64();
     let shared = Arc::new(Shared::new(config, seed));
     let (senders, mut ended) = start_threads(&shared, threads.max(1));
@@ -113,12 +123,12 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     for kind in kinds {
         tracing::info!("Ready to accept connections {kind}");
     }
-    notify_systemd(b"READY=1\n");
+    daemon::tell_ready();
     tokio::select! {
         () = tick_until_told(&shared, &mut signals, level) => {}
         () = accepting.accept_from_all(&mut opened) => {}
     }
-    notify_systemd(b"STOPPING=1\n");
+    daemon::tell_stopping();
     listening.close();
     accepting.end().await;
     shared.drain();
@@ -260,26 +270,3 @@ impl Signals {
         self.interrupt.recv().await;
     }
 }
-
-/// Tells systemd, where it asked to be told (`sd_notify(3)`).
-#[cfg(target_os = "linux")]
-fn notify_systemd(state: &[u8]) {
-    use std::os::linux::net::SocketAddrExt as _;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
-
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
-        return;
-    };
-    let address = match path.as_encoded_bytes().strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name),
-        None => SocketAddr::from_pathname(&path),
-    };
-    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(state, &address));
-    if let Err(error) = sent {
-        tracing::warn!("Telling systemd: {error}");
-    }
-}
-
-/// There is no systemd here.
-#[cfg(not(target_os = "linux"))]
-fn notify_systemd(_: &[u8]) {}

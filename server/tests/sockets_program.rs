@@ -80,6 +80,33 @@ fn the_log_goes_to_a_file_and_only_as_much_as_its_level_allows() {
     assert!(text.contains(" # "), "{text}");
 }
 
+/// The port of a server that is nobody's child, ended when this is dropped.
+struct Background(u16);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        Client::connect(self.0).send("SHUTDOWN NOSAVE\r\n");
+    }
+}
+
+#[test]
+fn in_the_background_it_listens_once_it_has_started_or_says_why_not() {
+    let pidfile = path("pid");
+    let written = pidfile.to_str().expect("a plain path");
+    let options = ["--daemonize", "yes", "--pidfile", written];
+    let (mut started, port) = command(&options);
+    let Output { status, stderr, .. } = started.output().expect("the program starts");
+    assert!(status.success() && stderr.is_empty());
+    let ends = Background(port);
+    let number = std::fs::read_to_string(&pidfile).expect("its number");
+    assert_eq!(Client::connect(port).info("process_id"), number.trim_end());
+    let text = fails(&[&options[..], &["--port", &port.to_string()]].concat());
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("Address already in use"), "{text}");
+    drop(ends);
+    loopback::eventually("the pidfile is gone", || !pidfile.exists());
+}
+
 #[test]
 fn systemd_is_told() {
     let socket = path("notify");
