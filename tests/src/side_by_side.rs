@@ -24,9 +24,6 @@ use crate::notation::notation;
 pub const CALLERS: usize = 2;
 const OBSERVER: usize = CALLERS;
 
-/// Databases that calls reach, the others being as empty in both.
-const DATABASES: usize = 3;
-
 /// How long after its setting a short expiry is surely not over yet, on a machine that is not too busy.
 const SURELY_BEFORE: Duration = Duration::from_millis(SHORT_EXPIRY_MS - 30);
 
@@ -266,9 +263,10 @@ impl Pair {
             return Ok(());
         };
         sleep(SURELY_AFTER.saturating_sub(since.elapsed()));
+        let databases = self.databases();
         let now = now(self.started);
         self.engine.tick(now);
-        for db in 0..DATABASES {
+        for db in databases {
             self.look(db, &scan_of_everything());
         }
         self.compare_others(&vec![TIME.to_vec()])
@@ -591,6 +589,22 @@ impl Pair {
         (self.engine.state().clients.get(id)).map_or(0, |client| client.db)
     }
 
+    /// Every database that holds keys on either side.
+    fn databases(&mut self) -> BTreeSet<usize> {
+        let keyspace = self.engine.keyspace();
+        let ours: Vec<usize> = (0..keyspace.databases())
+            .filter(|db| keyspace.sizes(*db).0 > 0)
+            .collect();
+        let question = [b"INFO".to_vec(), b"keyspace".to_vec()];
+        let found = self.real_control.call(&question).ok();
+        let text = found.iter().flat_map(texts).flatten().collect();
+        let text = String::from_utf8(text).unwrap_or_default();
+        let real = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("db")?.split(':').next()?.parse().ok());
+        ours.into_iter().chain(real).collect()
+    }
+
     /// What the real server answers to a question about a database; the engine is asked too, because a question may come
     /// across an expired key, which is removed then.
     fn look(&mut self, db: usize, question: &Call) -> Option<Value> {
@@ -642,7 +656,7 @@ impl Pair {
     /// Compares every key of both: type, encoding, expiry, value.
     fn compare_keys(&mut self) -> Compared {
         self.unblock()?;
-        for db in 0..DATABASES {
+        for db in self.databases() {
             self.ask(&["SELECT", &db.to_string()])?;
             let keys = self.ask(&["KEYS", "*"])?;
             let mut keys: Vec<Vec<u8>> = keys.iter().flat_map(texts).collect();
