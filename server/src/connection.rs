@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use arrayvec::ArrayVec;
+use bytes::{Buf as _, BytesMut};
 use resp::{ErrorKind, Limits, RequestDecoder};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -35,8 +36,15 @@ const UNAUTHENTICATED_OUTPUT_HIGH_BYTES: usize = 4 * 1024;
 /// Room for one read.
 const READ_BYTES: usize = 32 * 1024;
 
-/// A client that waits is read from only so far, to notice that it is gone.
-const WAITING_INPUT_BYTES: usize = 64 * 1024;
+/// A client that waits, or does not read its replies, is read from so far: many send all of a pipeline before they read
+/// anything, and would wait for ever for a server that waits for them.
+const WAITING_INPUT_BYTES: usize = 32 * 1024 * 1024;
+
+/// The same before authentication.
+const UNAUTHENTICATED_WAITING_INPUT_BYTES: usize = 64 * 1024;
+
+/// Reads of a client that does not read, in one turn.
+const READS_AHEAD: usize = 8;
 
 /// Slices of one vectored write.
 const SLICES: usize = 64;
@@ -66,7 +74,8 @@ where
         wake,
         waker: None,
         decoder: RequestDecoder::new(limits),
-        input: Vec::new(),
+        input: BytesMut::new(),
+        shown: 0,
         undecoded: false,
         output: Output::new(),
         traffic: Traffic::default(),
@@ -74,6 +83,7 @@ where
         backlog: Vec::new(),
         flow: Flow::Continue,
         yields: false,
+        ended: false,
         looks_last: false,
     };
     connection.run().await
@@ -91,8 +101,10 @@ struct Connection<S> {
     /// What `wake` wakes.
     waker: Option<Waker>,
     decoder: RequestDecoder,
-    /// What the decoder did not consume, and where `undecoded`, bytes that it has not seen.
-    input: Vec<u8>,
+    /// What the decoder did not consume, of which it has seen the first `shown` bytes. Where `undecoded`, it has to be
+    /// asked again even so.
+    input: BytesMut,
+    shown: usize,
     undecoded: bool,
     output: Output,
     traffic: Traffic,
@@ -103,6 +115,8 @@ struct Connection<S> {
     flow: Flow,
     /// There is more to do at once, but it is the others' turn.
     yields: bool,
+    /// The client sends no more.
+    ended: bool,
     /// The server ends: what has arrived by now is the last that is answered.
     looks_last: bool,
 }
@@ -180,6 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
                     }
                 }
+                self.read_ahead(context)?;
                 self.report_buffers();
                 return Poll::Pending;
             }
@@ -193,6 +208,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         SPARE.with_borrow_mut(|spare| self.output.give_back(spare));
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes from a client that does not read what it has still to send.
+    fn read_ahead(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        for _ in 0..READS_AHEAD {
+            if self.ended || self.input.len() >= waiting_input_bytes(self.decoder.limits()) {
+                return Ok(());
+            }
+            match self.poll_read_on(context)? {
+                Poll::Ready(more) => self.ended = !more,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        context.waker().wake_by_ref();
+        Ok(())
     }
 
     /// Writes until nothing is left, neither here nor in the stream.
@@ -240,7 +270,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.yields = true;
             return Poll::Ready(Ok(true));
         }
-        if self.flow != Flow::Continue && (draining || self.input.len() >= WAITING_INPUT_BYTES) {
+        let most = waiting_input_bytes(self.decoder.limits());
+        if self.flow != Flow::Continue && (draining || self.input.len() >= most) {
             return if draining {
                 Poll::Ready(Ok(false))
             } else {
@@ -271,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.traffic.read(count) {
             return Poll::Ready(Ok(false));
         }
-        let consumed = self.run_requests(buffer);
+        let consumed = self.run_requests(buffer, 0);
         self.input
             .extend_from_slice(buffer.get(consumed..).unwrap_or_default());
         Poll::Ready(Ok(true))
@@ -330,18 +361,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.follow_limits(wanted);
     }
 
+    /// Runs requests of what was read before: those in its first piece, which is larger only where a request is.
     fn run_input(&mut self) {
-        self.undecoded = false;
         let mut input = std::mem::take(&mut self.input);
-        let consumed = self.run_requests(&input);
+        self.undecoded = false;
+        let consumed = loop {
+            let piece = input.len().min(READ_BYTES.max(2 * self.shown));
+            let consumed = self.run_requests(&input[..piece], input.len() - piece);
+            if consumed > 0 || piece == input.len() {
+                break consumed;
+            }
+        };
         if consumed < input.len() {
-            input.drain(..consumed);
+            input.advance(consumed);
             self.input = input;
         }
     }
 
-    /// Decodes and runs the whole requests at the start of `input`; gives how many bytes they took.
-    fn run_requests(&mut self, input: &[u8]) -> usize {
+    /// Decodes and runs the whole requests at the start of `input`, behind which more bytes wait; gives how many bytes the
+    /// requests took.
+    fn run_requests(&mut self, input: &[u8], behind: usize) -> usize {
         let (id, output, backlog) = (self.id, &mut self.output, &mut self.backlog);
         let mut wanted = *self.decoder.limits();
         let high = high_bytes(&wanted);
@@ -359,6 +398,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         };
         let consumed = requests.consumed();
+        self.shown = input.len() - consumed;
+        // Where the decoder stopped at an error, it tells so only when it is asked again.
+        self.undecoded = consumed > 0 && self.shown + behind > 0;
         if requests.is_empty() {
             return consumed;
         }
@@ -368,7 +410,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut batch = Batch::default();
         let mut done = 0;
         let traffic = &mut self.traffic;
-        let unread = input.len() - consumed;
+        let unread = input.len() - consumed + behind;
         let mut flow = Flow::Continue;
         while flow == Flow::Continue && !pending.is_empty() && output.len() < high {
             flow = self.shared.with(|engine, now| {
@@ -412,8 +454,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         drop(batch);
         backlog.reverse();
         self.flow = flow;
-        // Where the decoder stopped at an error, it tells so only now.
-        self.undecoded = consumed < input.len();
         self.follow_limits(wanted);
         consumed
     }
@@ -423,8 +463,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if *self.decoder.limits() != wanted {
             self.decoder.set_limits(wanted);
             self.decoder.reset();
+            self.shown = 0;
             self.undecoded = true;
         }
+    }
+}
+
+fn waiting_input_bytes(limits: &Limits) -> usize {
+    if limits.unauthenticated {
+        UNAUTHENTICATED_WAITING_INPUT_BYTES
+    } else {
+        let (least, most) = (UNAUTHENTICATED_WAITING_INPUT_BYTES, WAITING_INPUT_BYTES);
+        limits.frame_bytes.clamp(least, most)
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod loopback;
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use loopback::{Client, DEADLINE, Server, command, eventually, free_port};
+use loopback::{Client, DEADLINE, Server, command, eventually, expect, free_port};
 
 const PING: &str = "PING\r\n";
 const PONG: &str = "+PONG\r\n";
@@ -277,7 +278,7 @@ fn write_until_it_stalls(client: &mut Client, requests: &[u8], most: usize) -> u
 
 #[test]
 fn who_does_not_read_is_not_read_from_before_authentication_too() {
-    for password in ["", "secret"] {
+    for (password, most_kib) in [("", 64 * 1024), ("secret", 16 * 1024)] {
         let server = Server::start(&["--requirepass", password]);
         let before_kib = server.resident_kib();
         let mut client = server.connect();
@@ -285,11 +286,44 @@ fn who_does_not_read_is_not_read_from_before_authentication_too() {
         let taken = write_until_it_stalls(&mut client, &b"PING\r\n".repeat(10_000), most);
         assert!(taken < most, "{taken} bytes were taken");
         let grown_kib = server.resident_kib().saturating_sub(before_kib);
-        assert!(grown_kib < 16 * 1024, "{grown_kib} KiB more");
+        assert!(grown_kib < most_kib, "{grown_kib} KiB more");
         server
             .connect()
             .ask(PING, if password.is_empty() { PONG } else { "-NOAUTH" });
     }
+}
+
+#[test]
+fn a_pipeline_may_be_written_whole_before_its_replies_are_read() {
+    let directory = std::env::temp_dir();
+    // A Unix socket holds little by itself.
+    let path = directory.join(format!("resp-server-{}-pipeline", std::process::id()));
+    let server = Server::start(&["--unixsocket", path.to_str().expect("a plain path")]);
+    let value = "x".repeat(1000);
+    server
+        .connect()
+        .ask(&format!("SET k {value}\r\n"), "+OK\r\n");
+    let mut stream = UnixStream::connect(&path).expect("the server listens");
+    stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    // A long request among short ones, and an error behind all.
+    let echoed = format!("$300000\r\n{}\r\n", "y".repeat(300_000));
+    let long = format!("*2\r\n$4\r\nECHO\r\n{echoed}");
+    let gets = "GET k\r\n".repeat(50_000);
+    let pipeline = [&gets, &long, &gets, "GET\r\n*1\r\n:1\r\n"].concat();
+    stream.write_all(pipeline.as_bytes()).expect("a write");
+    let reply = format!("$1000\r\n{value}\r\n");
+    for _ in 0..50_000 {
+        expect(&mut stream, reply.as_bytes());
+    }
+    expect(&mut stream, echoed.as_bytes());
+    for _ in 0..50_000 {
+        expect(&mut stream, reply.as_bytes());
+    }
+    let last = "-ERR wrong number of arguments for 'get' command\r\n\
+                -ERR Protocol error: expected '$', got ':'\r\n";
+    expect(&mut stream, last.as_bytes());
+    assert_eq!(stream.read(&mut [0]).expect("the end"), 0);
 }
 
 #[test]

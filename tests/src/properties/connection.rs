@@ -45,6 +45,9 @@ const READ_AHEAD_BYTES: usize = 32 * 1024;
 /// From so many unwritten bytes on a client's requests wait: before authentication, and after it.
 const UNWRITTEN_BYTES: [usize; 2] = [4 * 1024, 1024 * 1024];
 
+/// So many unread bytes, and one read more, are taken from a client that has not authenticated and does not read.
+const UNAUTHENTICATED_INPUT_BYTES: usize = (64 + 32) * 1024;
+
 /// Turns after which a connection that still has something to do will always have.
 const TURNS: usize = 10_000_000;
 
@@ -390,7 +393,8 @@ impl Case {
         Ok(())
     }
 
-    /// Replies wait for a client that does not read them only up to a bound, and one more.
+    /// Replies wait for a client that does not read them only up to a bound, and one more; so does what it sends before it
+    /// has authenticated, and one read more. (All that a case sends is less than the bound after that.)
     fn is_bounded(&mut self, client: usize) {
         let id = self.model.id(client);
         let largest = self.model.largest;
@@ -399,6 +403,11 @@ impl Case {
                 let most = UNWRITTEN_BYTES[usize::from(client.authenticated)] + largest;
                 let unwritten = client.output_bytes;
                 assert!(unwritten <= most, "{unwritten} bytes wait");
+                let unread = client.query_bytes;
+                assert!(
+                    client.authenticated || unread < UNAUTHENTICATED_INPUT_BYTES,
+                    "{unread} bytes wait"
+                );
             }
         });
     }

@@ -73,8 +73,6 @@ pub(super) struct Wire {
     pub(super) stalled: bool,
     /// It has not read at some time.
     pub(super) was_stalled: bool,
-    /// A write has met a client that does not read.
-    has_waited: bool,
     /// Most bytes of one write.
     pub(super) largest_write: usize,
     pub(super) written: Vec<u8>,
@@ -95,7 +93,6 @@ impl Wire {
             breaks_after: None,
             stalled: false,
             was_stalled: false,
-            has_waited: false,
             largest_write: 0,
             written: Vec::new(),
             shut: false,
@@ -125,7 +122,6 @@ impl Wire {
     /// The client reads again.
     pub(super) fn resume(&mut self) {
         self.stalled = false;
-        self.has_waited = false;
         wake(&mut self.writer);
     }
 
@@ -141,7 +137,6 @@ impl Wire {
         context: &Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        assert!(!self.has_waited, "who does not read is read from");
         let available = self.unread();
         if self.breaks_after == Some(0) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -174,7 +169,6 @@ impl Wire {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if self.stalled {
-            self.has_waited = true;
             self.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
