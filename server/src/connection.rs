@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use arrayvec::ArrayVec;
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, BufMut as _, BytesMut};
 use resp::{ErrorKind, Limits, RequestDecoder};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -35,6 +35,19 @@ const UNAUTHENTICATED_OUTPUT_HIGH_BYTES: usize = 4 * 1024;
 
 /// Room for one read.
 const READ_BYTES: usize = 32 * 1024;
+
+/// Bytes that a connection reads and runs in one turn at first. Then it takes more or less, so that turns of a long
+/// pipeline take some tenths of a millisecond, and the other connections of the thread come in between.
+const TURN_BYTES: usize = 8 * 1024;
+
+/// The least it takes.
+const LEAST_TURN_BYTES: usize = 2 * 1024;
+
+/// How long a turn of all those bytes may take.
+const LONG_TURN_US: u64 = 200;
+
+/// From this time on they may be more.
+const SHORT_TURN_US: u64 = 75;
 
 /// A client that waits, or does not read its replies, is read from so far: many send all of a pipeline before they read
 /// anything, and would wait for ever for a server that waits for them.
@@ -74,6 +87,7 @@ where
         wake,
         waker: None,
         decoder: RequestDecoder::new(limits),
+        turn_bytes: TURN_BYTES,
         input: BytesMut::new(),
         shown: 0,
         undecoded: false,
@@ -101,6 +115,8 @@ struct Connection<S> {
     /// What `wake` wakes.
     waker: Option<Waker>,
     decoder: RequestDecoder,
+    /// Bytes to read and run in one turn.
+    turn_bytes: usize,
     /// What the decoder did not consume, of which it has seen the first `shown` bytes. Where `undecoded`, it has to be
     /// asked again even so.
     input: BytesMut,
@@ -298,7 +314,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<io::Result<bool>> {
         buffer.clear();
         buffer.reserve_exact(READ_BYTES);
-        let count = ready!(pin!(self.stream.read_buf(buffer)).poll(context))?;
+        let mut room = buffer.limit(self.turn_bytes);
+        let count = ready!(pin!(self.stream.read_buf(&mut room)).poll(context))?;
         if !self.traffic.read(count) {
             return Poll::Ready(Ok(false));
         }
@@ -366,7 +383,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut input = std::mem::take(&mut self.input);
         self.undecoded = false;
         let consumed = loop {
-            let piece = input.len().min(READ_BYTES.max(2 * self.shown));
+            let piece = input.len().min(self.turn_bytes.max(2 * self.shown));
             let consumed = self.run_requests(&input[..piece], input.len() - piece);
             if consumed > 0 || piece == input.len() {
                 break consumed;
@@ -405,7 +422,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return consumed;
         }
         SPARE.with_borrow_mut(|spare| output.borrow_buffer(spare));
-        self.yields = requests.len() >= BATCH_REQUESTS;
+        // The clock matters only where more will be waiting.
+        let begun_us = (input.len() >= self.turn_bytes).then(|| self.shared.now().monotonic_us);
         let mut pending = requests.iter();
         let mut batch = Batch::default();
         let mut done = 0;
@@ -455,7 +473,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         backlog.reverse();
         self.flow = flow;
         self.follow_limits(wanted);
+        if let Some(begun_us) = begun_us {
+            self.end_turn(begun_us);
+        }
         consumed
+    }
+
+    /// The others' turn. The next one of this connection takes more bytes or less, by how long this one took.
+    fn end_turn(&mut self, begun_us: u64) {
+        self.yields = true;
+        let took_us = self.shared.now().monotonic_us.saturating_sub(begun_us);
+        if took_us > LONG_TURN_US {
+            self.turn_bytes = (self.turn_bytes / 2).max(LEAST_TURN_BYTES);
+        } else if took_us < SHORT_TURN_US {
+            self.turn_bytes = (self.turn_bytes * 2).min(READ_BYTES);
+        }
     }
 
     /// Puts other limits in force. What stands beyond the last whole request is decoded by them from its start.
