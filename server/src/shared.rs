@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,6 +23,9 @@ pub struct Shared {
     connections: AtomicUsize,
     bin: Bin,
 }
+
+/// How often a thread looks whether the lock is free before it sleeps.
+const LOOKS: usize = 100;
 
 /// The zero of the steady clock.
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -60,7 +63,7 @@ impl Shared {
 
     /// Runs `work` on the engine, wakes whom it woke, and frees what it removed outside the lock.
     pub fn with<T>(&self, work: impl FnOnce(&mut Engine, Now) -> T) -> T {
-        let now = (self.clock)();
+        let now = self.now();
         let mut inner = self.lock();
         let result = work(&mut inner.engine, now);
         inner.wake();
@@ -73,6 +76,11 @@ impl Shared {
         drop(inner);
         self.bin.take(freed);
         result
+    }
+
+    /// The time, by the clock that requests run by.
+    pub(crate) fn now(&self) -> Now {
+        (self.clock)()
     }
 
     /// Tells every connection to run what it has received, to answer it and to end.
@@ -103,7 +111,7 @@ impl Shared {
     }
 
     pub(crate) fn connect(&self, peer: Peer, wake: Arc<Wake>) -> ClientId {
-        let now = (self.clock)();
+        let now = self.now();
         let mut inner = self.lock();
         let id = inner.engine.connect(peer, now);
         inner.connections.insert(id, wake);
@@ -120,7 +128,16 @@ impl Shared {
     }
 
     /// A panic under the lock would be a bug; the data is still whole enough for the others to go on.
+    ///
+    /// A thread that sleeps takes longer to wake up than most batches take, so it first looks again a few times.
     fn lock(&self) -> MutexGuard<'_, Inner> {
+        for _ in 0..LOOKS {
+            match self.inner.try_lock() {
+                Ok(inner) => return inner,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
