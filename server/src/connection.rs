@@ -44,10 +44,10 @@ const TURN_BYTES: usize = 8 * 1024;
 const LEAST_TURN_BYTES: usize = 2 * 1024;
 
 /// How long a turn of all those bytes may take.
-const LONG_TURN_US: u64 = 200;
+const LONG_TURN_US: u64 = 150;
 
 /// From this time on they may be more.
-const SHORT_TURN_US: u64 = 75;
+const SHORT_TURN_US: u64 = 50;
 
 /// A client that waits, or does not read its replies, is read from so far: many send all of a pipeline before they read
 /// anything, and would wait for ever for a server that waits for them.

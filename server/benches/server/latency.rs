@@ -1,10 +1,10 @@
 //! How long requests wait, at half the load that Redis can bear, while nothing else happens and while a million keys come
 //! and go.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
-use crate::load::{Client, request};
+use crate::load::{Client, at_once, request};
 use crate::process::{Contestants, Server};
 
 /// Connections that ask.
@@ -26,6 +26,8 @@ struct Event {
     lasts: Duration,
     /// Clients that send a byte a second meanwhile.
     slow_writers: usize,
+    /// How often it is measured, on each server in turns.
+    rounds: usize,
 }
 
 const EVENTS: &[Event] = &[
@@ -34,36 +36,42 @@ const EVENTS: &[Event] = &[
         requests: |_| Vec::new(),
         lasts: Duration::ZERO,
         slow_writers: 0,
+        rounds: 5,
     },
     Event {
         name: "1,000 send a byte a second",
         requests: |_| Vec::new(),
         lasts: Duration::ZERO,
         slow_writers: 1_000,
+        rounds: 1,
     },
     Event {
         name: "keys are loaded",
         requests: |keys| load(keys, false),
         lasts: Duration::ZERO,
         slow_writers: 0,
+        rounds: 1,
     },
     Event {
         name: "all are flushed",
         requests: |_| vec![(request(&["FLUSHALL", "ASYNC"]), 1)],
         lasts: Duration::ZERO,
         slow_writers: 0,
+        rounds: 1,
     },
     Event {
         name: "keys that expire are loaded",
         requests: |keys| load(keys, true),
         lasts: Duration::ZERO,
         slow_writers: 0,
+        rounds: 1,
     },
     Event {
         name: "all expire at once",
         requests: |_| Vec::new(),
         lasts: EXPIRY,
         slow_writers: 0,
+        rounds: 1,
     },
 ];
 
@@ -75,24 +83,37 @@ pub(crate) fn compare(contestants: &Contestants, quick: bool) {
     let keys = if quick { KEYS / 10 } else { KEYS };
     let rate = capacity(&contestants.all[0]) / 2.0;
     println!("{rate:.0} GETs a second, {keys} keys come and go:\n");
-    println!("| while | server | p50 µs | p99 µs | p99.9 µs | most µs |");
-    println!("|---|---|--:|--:|--:|--:|");
+    println!(
+        "| while | server | p50 µs | p99 µs | p99.9 µs | most µs | load's own delay, p99.9 µs |"
+    );
+    println!("|---|---|--:|--:|--:|--:|--:|");
     for event in EVENTS {
-        for server in &contestants.all {
-            let mut waits = measure(server, rate, event, keys);
-            waits.sort_unstable();
-            let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize].as_micros();
+        let mut all: Vec<Waits> = contestants.all.iter().map(|_| Waits::default()).collect();
+        for _ in 0..event.rounds {
+            for (server, waits) in contestants.all.iter().zip(&mut all) {
+                waits.add(measure(server, rate, event, keys));
+            }
+        }
+        for (server, mut waits) in contestants.all.iter().zip(all) {
+            waits.waited.sort_unstable();
+            waits.late.sort_unstable();
             println!(
-                "| {:27} | {:12} | {:6} | {:6} | {:8} | {:7} |",
+                "| {:27} | {:12} | {:6} | {:6} | {:8} | {:7} | {:8} |",
                 event.name,
                 server.name,
-                at(0.5),
-                at(0.99),
-                at(0.999),
-                at(1.0)
+                at(&waits.waited, 0.5),
+                at(&waits.waited, 0.99),
+                at(&waits.waited, 0.999),
+                at(&waits.waited, 1.0),
+                at(&waits.late, 0.999),
             );
         }
     }
+}
+
+/// What this part of all took at most, in µs.
+fn at(sorted: &[Duration], part: f64) -> u128 {
+    sorted[((sorted.len() - 1) as f64 * part) as usize].as_micros()
 }
 
 /// Writes of keys, all of which expire at the same moment if they do.
@@ -116,89 +137,167 @@ fn load(keys: usize, expire: bool) -> Vec<(Vec<u8>, usize)> {
     firsts.map(|first| (batch(first), LOADED_AT_ONCE)).collect()
 }
 
-/// One request of each client, a byte a second.
-fn write_slowly(clients: &mut [Client]) {
-    if clients.is_empty() {
-        return;
-    }
-    for byte in request(&["PING"]) {
-        for client in &mut *clients {
-            client.stream.write_all(&[byte]).expect("a write");
-        }
-        std::thread::sleep(Duration::from_secs(1));
-    }
-}
-
 /// GETs a second that a server answers to all connections, each of which waits for its reply.
 fn capacity(server: &Server) -> f64 {
     let begun = Instant::now();
     let waits = drive(server, f64::INFINITY, || {
-        begun.elapsed() > Duration::from_secs(3)
+        begun.elapsed() < Duration::from_secs(3)
     });
-    waits.len() as f64 / begun.elapsed().as_secs_f64()
+    waits.waited.len() as f64 / begun.elapsed().as_secs_f64()
 }
 
 /// What GETs at this rate wait while something happens, and for two seconds at least.
-fn measure(server: &Server, rate: f64, event: &Event, keys: usize) -> Vec<Duration> {
-    let mut other = Client::connect(server.port).expect("the server listens");
-    let (requests, lasts) = ((event.requests)(keys), event.lasts);
-    let connect = |_| Client::connect(server.port).expect("the server listens");
-    let mut slow: Vec<Client> = (0..event.slow_writers).map(connect).collect();
-    let beside = std::thread::spawn(move || {
-        for (batch, count) in requests {
-            other.exchange(&batch, count).expect("replies");
-        }
-        std::thread::sleep(lasts);
-        write_slowly(&mut slow);
-    });
+fn measure(server: &Server, rate: f64, event: &Event, keys: usize) -> Waits {
+    let mut loading = Loading::new(server, (event.requests)(keys));
+    let mut dripping = Dripping::new(server, event.slow_writers);
     let begun = Instant::now();
-    let waits = drive(server, rate, || {
-        beside.is_finished() && begun.elapsed() > Duration::from_secs(2)
-    });
-    beside.join().expect("what happens beside");
-    waits
+    let mut ends = begun + Duration::from_secs(2);
+    drive(server, rate, || {
+        let now = Instant::now();
+        let goes_on = loading.step().expect("replies") | dripping.step(now);
+        if goes_on {
+            ends = ends.max(now + event.lasts);
+        }
+        goes_on || now < ends
+    })
 }
 
-/// Sends GETs when they are due, one at a time on each connection; how long after that each reply came.
+/// A client that sends batch after batch, each when the one before is answered.
+struct Loading {
+    client: Client,
+    batches: std::vec::IntoIter<(Vec<u8>, usize)>,
+    batch: Vec<u8>,
+    sent: usize,
+    awaited: usize,
+}
+
+impl Loading {
+    fn new(server: &Server, batches: Vec<(Vec<u8>, usize)>) -> Self {
+        Self {
+            client: Client::never_waiting(server.port),
+            batches: batches.into_iter(),
+            batch: Vec::new(),
+            sent: 0,
+            awaited: 0,
+        }
+    }
+
+    /// Sends and receives what can be at once; whether there is more to do.
+    fn step(&mut self) -> io::Result<bool> {
+        if self.awaited == 0 {
+            let Some((batch, count)) = self.batches.next() else {
+                return Ok(false);
+            };
+            (self.batch, self.awaited, self.sent) = (batch, count, 0);
+        }
+        if self.sent < self.batch.len() {
+            let sent = self.client.stream.write(&self.batch[self.sent..]);
+            self.sent += at_once(sent)?;
+        }
+        self.awaited -= at_once(self.client.receive())?;
+        Ok(true)
+    }
+}
+
+/// Clients that send one request each, a byte a second.
+struct Dripping {
+    clients: Vec<Client>,
+    request: Vec<u8>,
+    /// Bytes sent by all.
+    sent: usize,
+    begun: Instant,
+}
+
+impl Dripping {
+    fn new(server: &Server, clients: usize) -> Self {
+        Self {
+            clients: (0..clients)
+                .map(|_| Client::never_waiting(server.port))
+                .collect(),
+            request: request(&["PING"]),
+            sent: 0,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Sends the next byte if it is due; whether there are more.
+    fn step(&mut self, now: Instant) -> bool {
+        let count = self.clients.len();
+        if self.sent == count * self.request.len() {
+            return false;
+        }
+        let due = self.begun + Duration::from_secs(1) * self.sent as u32 / count as u32;
+        if now >= due {
+            let byte = self.request[self.sent / count];
+            let client = &mut self.clients[self.sent % count];
+            client.stream.write_all(&[byte]).expect("a write");
+            self.sent += 1;
+        }
+        true
+    }
+}
+
+/// One of the connections that ask.
+struct Asking {
+    client: Client,
+    due: Instant,
+    /// Since when it has no request to wait for.
+    free: Option<Instant>,
+}
+
+/// How long requests took.
+#[derive(Default)]
+struct Waits {
+    /// From when each was due to its reply.
+    waited: Vec<Duration>,
+    /// From when each was due to when it was sent, where its connection was free: the delay of the load itself.
+    late: Vec<Duration>,
+}
+
+impl Waits {
+    fn add(&mut self, other: Self) {
+        self.waited.extend(other.waited);
+        self.late.extend(other.late);
+    }
+}
+
+/// Sends GETs when they are due, one at a time on each connection, as long as what happens `beside` goes on.
 ///
 /// A request that is due while its connection still waits counts from when it was due, so that a pause of the server
-/// shows in all requests that it holds up.
-fn drive(server: &Server, rate: f64, mut is_over: impl FnMut() -> bool) -> Vec<Duration> {
+/// shows in all requests that it holds up. All is done by one thread, which never waits.
+fn drive(server: &Server, rate: f64, mut beside: impl FnMut() -> bool) -> Waits {
     let get = request(&["GET", "some"]);
-    let mut clients: Vec<(Client, Instant, bool)> = (0..CLIENTS)
-        .map(|index| {
-            let client = Client::connect(server.port).expect("the server listens");
-            client.stream.set_nonblocking(true).expect("a socket");
-            let offset = index as f64 / rate;
-            (
-                client,
-                Instant::now() + Duration::from_secs_f64(offset),
-                false,
-            )
-        })
-        .collect();
+    let asking = |index| Asking {
+        client: Client::never_waiting(server.port),
+        due: Instant::now() + Duration::from_secs_f64(index as f64 / rate),
+        free: Some(Instant::now()),
+    };
+    let mut clients: Vec<Asking> = (0..CLIENTS).map(asking).collect();
     let interval = Duration::from_secs_f64(CLIENTS as f64 / rate);
-    let mut waits = Vec::new();
-    while !is_over() {
-        for (client, due, waiting) in &mut clients {
+    let mut waits = Waits::default();
+    while beside() {
+        for Asking { client, due, free } in &mut clients {
+            if free.is_none() {
+                let replies = at_once(client.receive());
+                if replies.unwrap_or_else(|error| panic!("{}: {error}", server.name)) == 0 {
+                    continue;
+                }
+                let now = Instant::now();
+                waits.waited.push(now - *due);
+                *due = if interval.is_zero() {
+                    now
+                } else {
+                    *due + interval
+                };
+                *free = Some(now);
+            }
             let now = Instant::now();
-            if !*waiting && now >= *due {
+            if let Some(since) = *free
+                && now >= *due
+            {
+                waits.late.push(now - since.max(*due));
                 client.stream.write_all(&get).expect("a write");
-                if interval.is_zero() {
-                    *due = now;
-                }
-                *waiting = true;
-            } else if *waiting {
-                match client.receive() {
-                    Ok(0) => {}
-                    Ok(_) => {
-                        waits.push(now.saturating_duration_since(*due));
-                        *due += interval;
-                        *waiting = false;
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) => panic!("{}: {error}", server.name),
-                }
+                *free = None;
             }
         }
     }

@@ -28,6 +28,13 @@ impl Client {
         })
     }
 
+    /// A connection that never waits: see [`at_once`].
+    pub(crate) fn never_waiting(port: u16) -> Self {
+        let client = Self::connect(port).expect("the server listens");
+        client.stream.set_nonblocking(true).expect("a socket");
+        client
+    }
+
     /// Sends requests, already encoded, and waits for so many replies.
     pub(crate) fn exchange(&mut self, requests: &[u8], replies: usize) -> io::Result<()> {
         self.stream.write_all(requests)?;
@@ -50,6 +57,14 @@ impl Client {
         let (count, consumed) = (frames.len(), frames.consumed());
         self.received.drain(..consumed);
         Ok(count)
+    }
+}
+
+/// None of what can't be done without waiting.
+pub(crate) fn at_once(done: io::Result<usize>) -> io::Result<usize> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
     }
 }
 

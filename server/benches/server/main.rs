@@ -1,11 +1,13 @@
-//! The server beside Redis: processor time of each request, latency under load, memory under long load.
+//! The server beside Redis: processor time of each request, latency under load, what a second thread adds, memory under
+//! long load.
 //!
-//! `cargo bench -p server -- [--quick | --latency | --soak MINUTES] [FILTER]`; see `benches/README.md`.
+//! `cargo bench -p server -- [--quick] [--latency | --threads | --soak MINUTES] [FILTER]`; see `benches/README.md`.
 
 mod latency;
 mod load;
 mod process;
 mod soak;
+mod threads;
 mod throughput;
 
 use std::process::ExitCode;
@@ -24,8 +26,15 @@ fn main() -> ExitCode {
         let minutes = arguments.get(at + 1).and_then(|word| word.parse().ok());
         return soak::soak(minutes.unwrap_or(10));
     }
+    if has("--threads") {
+        threads::compare(has("--quick"));
+        return ExitCode::SUCCESS;
+    }
     let contestants = Contestants::start(true);
     if has("--latency") {
+        if contestants.pinned {
+            process::move_to_core(1);
+        }
         latency::compare(&contestants, has("--quick"));
         return ExitCode::SUCCESS;
     }

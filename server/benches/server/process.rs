@@ -50,6 +50,16 @@ pub(crate) fn on_core(core: Option<u32>, program: &str) -> Command {
     command
 }
 
+/// Lets this process run on one core only.
+pub(crate) fn move_to_core(core: u32) {
+    let this = std::process::id().to_string();
+    let moved = Command::new("taskset")
+        .args(["-p", "-c", &core.to_string(), &this])
+        .stdout(Stdio::null())
+        .status();
+    assert!(moved.is_ok_and(|status| status.success()), "taskset -p");
+}
+
 /// A server, ended when it is dropped.
 pub(crate) struct Server {
     pub(crate) name: &'static str,

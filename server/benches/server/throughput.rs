@@ -149,13 +149,17 @@ fn print(workload: &Workload, title: &str, server: &Server, figures: Figures, fi
     );
 }
 
-/// The keys that are read.
+/// The keys that are read, all of them also where only some workloads run.
 fn fill(server: &Server) {
+    let mut client = Client::connect(server.port).expect("the server listens");
+    let small: Vec<u8> = (0..RANGE)
+        .flat_map(|key| request(&["SET", &format!("key:{key:012}"), "xxx"]))
+        .collect();
+    client.exchange(&small, RANGE).expect("replies");
     let large = "x".repeat(16 * 1024);
     let keys = (0..LARGE).map(|key| request(&["SET", &format!("large:{key:012}"), &large]));
     let range = (0..100).map(|_| request(&["RPUSH", "range", "xxx"]));
     let requests: Vec<_> = keys.chain(range).collect();
-    let mut client = Client::connect(server.port).expect("the server listens");
     for request in &requests {
         client.exchange(request, 1).expect("a reply");
     }
