@@ -22,56 +22,42 @@ struct Event {
     /// Made beforehand, so that nothing but the server takes time while it happens: batches of requests, and how many are
     /// in each.
     requests: fn(usize) -> Vec<(Vec<u8>, usize)>,
-    /// How long it goes on after the replies.
+    /// How long it takes at least.
     lasts: Duration,
     /// Clients that send a byte a second meanwhile.
     slow_writers: usize,
-    /// How often it is measured, on each server in turns.
-    rounds: usize,
 }
 
+impl Event {
+    const fn new(name: &'static str, requests: fn(usize) -> Vec<(Vec<u8>, usize)>) -> Self {
+        Self {
+            name,
+            requests,
+            lasts: Duration::from_secs(2),
+            slow_writers: 0,
+        }
+    }
+}
+
+/// What is compared with the rest; it is measured on both servers in turns, so often.
+const REST: Event = Event::new("at rest", |_| Vec::new());
+const REST_ROUNDS: usize = 5;
+
+/// On one server after the other, so that what one has still to do, such as freeing memory, is over when the other's turn
+/// comes.
 const EVENTS: &[Event] = &[
     Event {
-        name: "at rest",
-        requests: |_| Vec::new(),
-        lasts: Duration::ZERO,
-        slow_writers: 0,
-        rounds: 5,
-    },
-    Event {
-        name: "1,000 send a byte a second",
-        requests: |_| Vec::new(),
-        lasts: Duration::ZERO,
         slow_writers: 1_000,
-        rounds: 1,
+        ..Event::new("1,000 send a byte a second", |_| Vec::new())
     },
+    Event::new("keys are loaded", |keys| load(keys, false)),
+    Event::new("all are flushed", |_| {
+        vec![(request(&["FLUSHALL", "ASYNC"]), 1)]
+    }),
+    Event::new("keys that expire are loaded", |keys| load(keys, true)),
     Event {
-        name: "keys are loaded",
-        requests: |keys| load(keys, false),
-        lasts: Duration::ZERO,
-        slow_writers: 0,
-        rounds: 1,
-    },
-    Event {
-        name: "all are flushed",
-        requests: |_| vec![(request(&["FLUSHALL", "ASYNC"]), 1)],
-        lasts: Duration::ZERO,
-        slow_writers: 0,
-        rounds: 1,
-    },
-    Event {
-        name: "keys that expire are loaded",
-        requests: |keys| load(keys, true),
-        lasts: Duration::ZERO,
-        slow_writers: 0,
-        rounds: 1,
-    },
-    Event {
-        name: "all expire at once",
-        requests: |_| Vec::new(),
         lasts: EXPIRY,
-        slow_writers: 0,
-        rounds: 1,
+        ..Event::new("all expire at once", |_| Vec::new())
     },
 ];
 
@@ -87,27 +73,42 @@ pub(crate) fn compare(contestants: &Contestants, quick: bool) {
         "| while | server | p50 µs | p99 µs | p99.9 µs | most µs | load's own delay, p99.9 µs |"
     );
     println!("|---|---|--:|--:|--:|--:|--:|");
+    let mut rested: Vec<Waits> = contestants.all.iter().map(|_| Waits::default()).collect();
+    for _ in 0..REST_ROUNDS {
+        for (server, waits) in contestants.all.iter().zip(&mut rested) {
+            waits.add(measure(server, rate, &REST, keys));
+        }
+    }
+    print(&REST, contestants, rested);
+    let of_server = |server| -> Vec<Waits> {
+        let of_event = |event| measure(server, rate, event, keys);
+        EVENTS.iter().map(of_event).collect()
+    };
+    let mut found: Vec<_> = contestants
+        .all
+        .iter()
+        .map(|server| of_server(server).into_iter())
+        .collect();
     for event in EVENTS {
-        let mut all: Vec<Waits> = contestants.all.iter().map(|_| Waits::default()).collect();
-        for _ in 0..event.rounds {
-            for (server, waits) in contestants.all.iter().zip(&mut all) {
-                waits.add(measure(server, rate, event, keys));
-            }
-        }
-        for (server, mut waits) in contestants.all.iter().zip(all) {
-            waits.waited.sort_unstable();
-            waits.late.sort_unstable();
-            println!(
-                "| {:27} | {:12} | {:6} | {:6} | {:8} | {:7} | {:8} |",
-                event.name,
-                server.name,
-                at(&waits.waited, 0.5),
-                at(&waits.waited, 0.99),
-                at(&waits.waited, 0.999),
-                at(&waits.waited, 1.0),
-                at(&waits.late, 0.999),
-            );
-        }
+        let waits = found.iter_mut().filter_map(Iterator::next).collect();
+        print(event, contestants, waits);
+    }
+}
+
+fn print(event: &Event, contestants: &Contestants, found: Vec<Waits>) {
+    for (server, mut waits) in contestants.all.iter().zip(found) {
+        waits.waited.sort_unstable();
+        waits.late.sort_unstable();
+        println!(
+            "| {:27} | {:12} | {:6} | {:6} | {:8} | {:7} | {:8} |",
+            event.name,
+            server.name,
+            at(&waits.waited, 0.5),
+            at(&waits.waited, 0.99),
+            at(&waits.waited, 0.999),
+            at(&waits.waited, 1.0),
+            at(&waits.late, 0.999),
+        );
     }
 }
 
@@ -146,19 +147,15 @@ fn capacity(server: &Server) -> f64 {
     waits.waited.len() as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// What GETs at this rate wait while something happens, and for two seconds at least.
+/// What GETs at this rate wait while something happens.
 fn measure(server: &Server, rate: f64, event: &Event, keys: usize) -> Waits {
     let mut loading = Loading::new(server, (event.requests)(keys));
     let mut dripping = Dripping::new(server, event.slow_writers);
     let begun = Instant::now();
-    let mut ends = begun + Duration::from_secs(2);
     drive(server, rate, || {
         let now = Instant::now();
         let goes_on = loading.step().expect("replies") | dripping.step(now);
-        if goes_on {
-            ends = ends.max(now + event.lasts);
-        }
-        goes_on || now < ends
+        goes_on || now - begun < event.lasts
     })
 }
 
