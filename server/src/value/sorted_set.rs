@@ -354,6 +354,7 @@ impl Ordered {
             self.tree.remove_before(&Sought {
                 edge: Edge::Above(old, member),
                 members: &self.scores,
+                id: Some(id),
             });
             *self.scores.at_mut(id)? = score;
             (id, Some(old))
@@ -366,6 +367,7 @@ impl Ordered {
         let place = Sought {
             edge: Edge::Below(score, member),
             members: &self.scores,
+            id: None,
         };
         self.tree.insert(&place, Item { score, id });
         old
@@ -377,6 +379,7 @@ impl Ordered {
         self.tree.remove_before(&Sought {
             edge: Edge::Above(score, member),
             members: &self.scores,
+            id: Some(id),
         });
         self.forget(id)?;
         Some(score)
@@ -399,6 +402,7 @@ impl Ordered {
             let place = Sought {
                 edge: Edge::Above(*score, member),
                 members: &self.scores,
+                id: Some(last),
             };
             self.tree.set_id_before(&place, id);
         }
@@ -410,6 +414,7 @@ impl Ordered {
         self.tree.rank(&Sought {
             edge,
             members: &self.scores,
+            id: None,
         })
     }
 
@@ -422,6 +427,8 @@ impl Ordered {
 struct Sought<'a> {
     edge: Edge<'a>,
     members: &'a Table<f64>,
+    /// The id of the member itself, where the edge is the one right above it: it is known without a look at its name.
+    id: Option<Id>,
 }
 
 impl Place for Sought<'_> {
@@ -449,6 +456,12 @@ impl Place for Sought<'_> {
 impl Sought<'_> {
     /// How many of these items precede it, all of which have its score.
     fn preceding_of_same(&self, row: Row<'_>) -> usize {
+        if let Some(at) = self
+            .id
+            .and_then(|id| row.ids.iter().position(|other| *other == id))
+        {
+            return at + 1;
+        }
         let member = |id: Id| self.members.at(id).map_or(&[][..], |(member, _)| member);
         match self.edge {
             Edge::BelowScore(_) => 0,
