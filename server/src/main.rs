@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use server::REDIS_VERSION;
 use server::config::Config;
 use server::daemon::{self, Pidfile};
 use server::engine::Engine;
@@ -24,7 +25,34 @@ use tokio::time::Instant;
 /// Descriptors for other things than clients: files, listeners, what the runtimes need.
 const OWN_DESCRIPTORS: u64 = 32;
 
+const HELP: &str = "\
+Usage: resp-server [/path/to/redis.conf] [--name value ...] ...
+       resp-server -v | --version
+       resp-server -h | --help
+
+Every parameter of a redis.conf can be given as --name value, too, and then counts more than the file's. Without any, it
+listens on 127.0.0.1 and ::1, port 6379. 'redis-cli config get \"*\"' lists the parameters and their values.
+
+Examples:
+       resp-server
+       resp-server --port 7777 --requirepass secret
+       resp-server /etc/redis/redis.conf --loglevel verbose
+       resp-server --maxmemory 100mb --maxmemory-policy allkeys-lru
+       resp-server --unixsocket /tmp/redis.sock --port 0";
+
 fn main() -> ExitCode {
+    match std::env::args().nth(1).as_deref() {
+        Some("-v" | "--version") => {
+            let own = env!("CARGO_PKG_VERSION");
+            println!("Redis server v={REDIS_VERSION} (resp-server {own})");
+            return ExitCode::SUCCESS;
+        }
+        Some("-h" | "--help") => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
     match Config::from_arguments(std::env::args().skip(1)).and_then(start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use loopback::{Client, DEADLINE, Server, command, expect, free_port};
 
@@ -41,6 +41,26 @@ fn a_port_in_use_is_one_clear_line() {
 fn a_bad_option_is_told_with_its_name() {
     assert!(fails(&["--no-such-option", "1"]).contains("no-such-option"));
     assert!(fails(&["--maxclients", "many"]).contains("maxclients"));
+}
+
+#[test]
+fn it_tells_its_version_and_how_it_is_used() {
+    let says = |option| {
+        let output = Command::new(env!("CARGO_BIN_EXE_resp-server"))
+            .arg(option)
+            .output()
+            .expect("the program starts");
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).expect("text")
+    };
+    for option in ["-v", "--version"] {
+        // Scripts look for the number behind `v=`.
+        let line = says(option);
+        assert!(line.starts_with("Redis server v=7.2.4 "), "{line}");
+    }
+    for option in ["-h", "--help"] {
+        assert!(says(option).starts_with("Usage: resp-server "));
+    }
 }
 
 #[test]
