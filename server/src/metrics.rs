@@ -89,20 +89,19 @@ pub async fn serve(
     listener: std::net::TcpListener,
     stop: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
     tokio::select! {
-        () = accept(shared, listener) => {}
-        _ = stop => {}
+        ended = accept(shared, &listener) => ended,
+        _ = stop => Ok(()),
     }
-    Ok(())
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, socket: &std::net::TcpListener) -> io::Result<()> {
+    let mut listener = TcpListener::from_std(socket.try_clone()?)?;
     let places = Arc::new(Semaphore::new(EXCHANGES));
     loop {
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
+            return Ok(());
         };
         match listener.accept().await {
             Ok((stream, address)) => {
@@ -114,6 +113,11 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                     }
                     drop(place);
                 });
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                // As for clients: it listens no more, or is about to again.
+                tokio::time::sleep(ACCEPT_REST).await;
+                listener = TcpListener::from_std(socket.try_clone()?)?;
             }
             Err(error) => {
                 tracing::warn!("Accepting a request for metrics: {error}");

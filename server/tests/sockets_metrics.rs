@@ -159,6 +159,18 @@ fn metrics_move_where_the_configuration_says() {
     client.ask("CONFIG SET bind 127.0.0.2\r\n", "+OK\r\n");
     loopback::eventually("the old address is closed", || !reaches("127.0.0.1", port));
     assert!(reaches("127.0.0.2", port));
+    // What can't be done leaves everything as it was.
+    client.ask(
+        "*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$4\r\nbind\r\n$19\r\n0.0.0.0 203.0.113.1\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses.\r\n",
+    );
+    assert!(!reaches("127.0.0.1", port));
+    let mut stream = TcpStream::connect(("127.0.0.2", port)).expect("it listens again");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
+        .expect("a write");
+    stream.read_exact(&mut [0; 9]).expect("an answer");
     let next = free_port();
     client.ask(&format!("CONFIG SET metrics-port {next}\r\n"), "+OK\r\n");
     loopback::eventually("the old port is closed", || !reaches("127.0.0.2", port));
