@@ -36,8 +36,8 @@ const UNAUTHENTICATED_OUTPUT_HIGH_BYTES: usize = 4 * 1024;
 /// Room for one read.
 const READ_BYTES: usize = 32 * 1024;
 
-/// Bytes that a connection reads and runs in one turn at first. Then it takes more or less, so that turns of a long
-/// pipeline take some tenths of a millisecond, and the other connections of the thread come in between.
+/// Bytes that a connection reads and runs in one turn at first. Then it takes more or less, so that a turn of a long
+/// pipeline takes about a tenth of a millisecond, and the other connections of the thread come in between.
 const TURN_BYTES: usize = 8 * 1024;
 
 /// The least it takes.
