@@ -98,7 +98,11 @@ struct Figures {
     per_second: f64,
 }
 
-/// Prints the table: the median of several rounds, in each of which the servers take turns.
+/// Rounds, in each of which the servers take turns.
+const ROUNDS: usize = 9;
+
+/// Prints the table: the medians of several rounds. A server is compared with the first one round by round, so that what
+/// else the machine does in the course of minutes matters little.
 pub(crate) fn compare(contestants: &Contestants, filter: &str, quick: bool) {
     println!("| workload | server | CPU µs | × Redis | reach | requests/s |");
     println!("|---|---|--:|--:|--:|--:|");
@@ -111,14 +115,15 @@ pub(crate) fn compare(contestants: &Contestants, filter: &str, quick: bool) {
             continue;
         }
         let mut rounds = vec![Vec::new(); contestants.all.len()];
-        for _ in 0..if quick { 1 } else { 5 } {
+        for _ in 0..if quick { 1 } else { ROUNDS } {
             for (server, runs) in contestants.all.iter().zip(&mut rounds) {
                 runs.push(run(workload, server, contestants.pinned));
             }
         }
-        let medians: Vec<_> = rounds.iter().map(|runs| median(runs)).collect();
-        for (server, figures) in contestants.all.iter().zip(&medians) {
-            print(workload, &title, server, *figures, medians[0]);
+        for (server, runs) in contestants.all.iter().zip(&rounds) {
+            let pairs = runs.iter().zip(&rounds[0]);
+            let ratios = pairs.map(|(run, first)| run.cpu_us / first.cpu_us);
+            print(workload, &title, server, runs, median(ratios));
         }
     }
 }
@@ -130,8 +135,9 @@ fn title(workload: &Workload) -> String {
     }
 }
 
-fn print(workload: &Workload, title: &str, server: &Server, figures: Figures, first: Figures) {
-    let ratio = figures.cpu_us / first.cpu_us;
+fn print(workload: &Workload, title: &str, server: &Server, runs: &[Figures], ratio: f64) {
+    let cpu_us = median(runs.iter().map(|run| run.cpu_us));
+    let per_second = median(runs.iter().map(|run| run.per_second));
     let is_ours = server.name == "resp-server";
     let reach = if is_ours {
         let mark = if ratio <= workload.reach {
@@ -144,8 +150,8 @@ fn print(workload: &Workload, title: &str, server: &Server, figures: Figures, fi
         String::new()
     };
     println!(
-        "| {title:35} | {:12} | {:6.2} | {ratio:5.2} | {reach:7} | {:9.0} |",
-        server.name, figures.cpu_us, figures.per_second
+        "| {title:35} | {:12} | {cpu_us:6.2} | {ratio:5.2} | {reach:7} | {per_second:9.0} |",
+        server.name
     );
 }
 
@@ -196,14 +202,8 @@ fn per_second(csv: &str) -> f64 {
     number.unwrap_or_else(|| panic!("no figure of redis-benchmark in {csv:?}"))
 }
 
-fn median(runs: &[Figures]) -> Figures {
-    let of = |value: fn(&Figures) -> f64| {
-        let mut values: Vec<f64> = runs.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
-    Figures {
-        cpu_us: of(|run| run.cpu_us),
-        per_second: of(|run| run.per_second),
-    }
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }

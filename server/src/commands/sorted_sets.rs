@@ -349,19 +349,25 @@ fn zincrby(call: &mut Call<'_>) -> Outcome {
     add_pairs(call, true)
 }
 
-fn add_pairs(call: &mut Call<'_>, increments: bool) -> Outcome {
+fn add_pairs<'a>(call: &mut Call<'a>, increments: bool) -> Outcome {
     let key = call.args.next_bytes()?;
     let mut adding = Adding::read(&mut call.args)?;
     adding.increments |= increments;
     if adding.increments && call.args.len() > 2 {
         return Err(Fault::ZADD_INCR);
     }
-    let (pairs, _) = call.args.remaining().as_chunks::<2>();
-    let mut scored = Vec::with_capacity(pairs.len());
-    for [score, member] in pairs {
-        scored.push((parse_f64(score).ok_or(Fault::NOT_FLOAT)?, *member));
+    let scored = |[score, member]: &[&'a [u8]; 2]| {
+        let score = parse_f64(score).ok_or(Fault::NOT_FLOAT)?;
+        Ok((score, *member))
+    };
+    // No score may be wrong before the first is set.
+    match call.args.remaining().as_chunks::<2>().0 {
+        [pair] => add(call, key, adding, &[scored(pair)?]),
+        pairs => {
+            let all: Result<Vec<_>, Fault> = pairs.iter().map(scored).collect();
+            add(call, key, adding, &all?)
+        }
     }
-    add(call, key, adding, &scored)
 }
 
 /// Adds members with their scores and replies as ZADD does.

@@ -283,7 +283,10 @@ impl List {
     /// Inserts an element at a place: into its node, the end of the one before it, or a new one.
     fn insert(&mut self, place: Place, entry: Entry<'_>, limits: &PackedLimits) {
         let Place { node, position } = place;
-        let pack = self.view().node(node);
+        let pack = match &self.0 {
+            Form::Packed(pack) => Some(pack).filter(|_| node == 0),
+            Form::Nodes(nodes) => nodes.packs.get(node),
+        };
         let front_bytes = match self.0 {
             Form::Packed(_) => ONLY_FRONT_BYTES,
             Form::Nodes(_) => FRONT_BYTES,

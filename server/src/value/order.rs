@@ -26,44 +26,46 @@ pub(super) struct Item {
 /// A place in the order: of every row, the first items precede it.
 pub(super) trait Place {
     /// How many of these items precede it.
-    fn preceding(&self, row: Row<'_>) -> usize;
+    fn preceding(&self, row: &Row) -> usize;
 }
 
-/// Items in order: their scores, and as many ids.
+/// At most [`WIDTH`] items in order, the scores by themselves and the ids by themselves.
+///
+/// Behind the last score stands infinity, so that a sweep need not know how many there are.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    len: usize,
+    scores: [f64; WIDTH],
+    ids: [Id; WIDTH],
+}
+
+/// Some items of a row: their scores, and as many ids.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Row<'a> {
+pub(super) struct Items<'a> {
     pub(super) scores: &'a [f64],
     pub(super) ids: &'a [Id],
 }
 
 #[derive(Clone, Debug)]
 enum Node {
-    Leaf(Box<Leaf>),
+    Leaf(Box<Row>),
     Inner(Box<Inner>),
-}
-
-#[derive(Clone, Debug)]
-struct Leaf {
-    len: usize,
-    scores: [f64; LEAF],
-    ids: [Id; LEAF],
 }
 
 /// Branches: of each its first item, the number of items below it, which is not zero, and its node.
 #[derive(Debug)]
 struct Inner {
-    scores: [f64; INNER],
-    ids: [Id; INNER],
-    lens: [u32; INNER],
-    /// Allocated for `INNER` nodes.
+    firsts: Row,
+    lens: [u32; WIDTH],
+    /// Allocated for `WIDTH` nodes.
     nodes: Vec<Node>,
 }
 
-/// The most items of a leaf.
-const LEAF: usize = 64;
+/// The most items of a leaf, and the most branches of an inner node.
+const WIDTH: usize = 64;
 
-/// The most branches of an inner node.
-const INNER: usize = 32;
+/// Scores that are counted together.
+const BLOCK: usize = 8;
 
 /// How many nodes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +77,7 @@ struct Nodes {
 /// The way down to one item.
 trait Path {
     fn branch(&mut self, inner: &Inner) -> usize;
-    fn item(&mut self, leaf: &Leaf) -> usize;
+    fn item(&mut self, leaf: &Row) -> usize;
 }
 
 /// The way to the item at a rank.
@@ -90,7 +92,7 @@ struct Last;
 impl OrderTree {
     pub(super) fn new() -> Self {
         Self {
-            root: Node::Leaf(Box::new(Leaf::new())),
+            root: Node::Leaf(Box::new(Row::new())),
             len: 0,
             nodes: Nodes {
                 leaves: 1,
@@ -104,7 +106,7 @@ impl OrderTree {
         let (mut node, mut rank) = (&self.root, 0);
         loop {
             match node {
-                Node::Leaf(leaf) => return rank + place.preceding(leaf.row()),
+                Node::Leaf(leaf) => return rank + place.preceding(leaf),
                 Node::Inner(inner) => {
                     let index = Before(place).branch(inner);
                     rank += total(&inner.lens[..index]);
@@ -115,11 +117,11 @@ impl OrderTree {
     }
 
     /// The leaf that holds the item at `rank`, and the index of the item there. O(log n).
-    pub(super) fn leaf(&self, rank: usize) -> (Row<'_>, usize) {
+    pub(super) fn leaf(&self, rank: usize) -> (Items<'_>, usize) {
         let (mut node, mut path) = (&self.root, Rank(rank));
         loop {
             match node {
-                Node::Leaf(leaf) => return (leaf.row(), path.item(leaf)),
+                Node::Leaf(leaf) => return (leaf.items(), path.item(leaf)),
                 Node::Inner(inner) => node = &inner.nodes[path.branch(inner)],
             }
         }
@@ -127,8 +129,8 @@ impl OrderTree {
 
     /// The item at `rank`. O(log n).
     pub(super) fn at(&self, rank: usize) -> Option<Item> {
-        let (row, index) = self.leaf(rank);
-        row.from(index).pop_first()
+        let (items, index) = self.leaf(rank);
+        items.from(index).pop_first()
     }
 
     /// Adds an item behind all others. O(log n).
@@ -180,12 +182,12 @@ impl OrderTree {
 
     /// The heap bytes behind it. O(1).
     pub(super) const fn memory_bytes(&self) -> usize {
-        let inner = allocated(size_of::<Inner>()) + allocated(INNER * size_of::<Node>());
-        self.nodes.leaves * allocated(size_of::<Leaf>()) + self.nodes.inners * inner
+        let inner = allocated(size_of::<Inner>()) + allocated(WIDTH * size_of::<Node>());
+        self.nodes.leaves * allocated(size_of::<Row>()) + self.nodes.inners * inner
     }
 }
 
-impl Row<'_> {
+impl Items<'_> {
     pub(super) const fn is_empty(&self) -> bool {
         self.scores.is_empty()
     }
@@ -229,36 +231,39 @@ impl Path for Rank {
         index
     }
 
-    fn item(&mut self, _: &Leaf) -> usize {
+    fn item(&mut self, _: &Row) -> usize {
         self.0
     }
 }
 
 impl<P: Place> Path for Before<'_, P> {
     fn branch(&mut self, inner: &Inner) -> usize {
-        self.0.preceding(inner.row()).saturating_sub(1)
+        self.0.preceding(&inner.firsts).saturating_sub(1)
     }
 
-    fn item(&mut self, leaf: &Leaf) -> usize {
+    fn item(&mut self, leaf: &Row) -> usize {
         // Where nothing precedes the place, there is no such item.
-        self.0.preceding(leaf.row()).wrapping_sub(1)
+        self.0.preceding(leaf).wrapping_sub(1)
     }
 }
 
 impl Place for Last {
-    fn preceding(&self, row: Row<'_>) -> usize {
-        row.scores.len()
+    fn preceding(&self, row: &Row) -> usize {
+        row.len
     }
 }
 
 impl Node {
     /// The first item below; there is one.
     fn first(&self) -> Item {
-        let (score, id) = match self {
-            Self::Leaf(leaf) => (leaf.scores[0], leaf.ids[0]),
-            Self::Inner(inner) => (inner.scores[0], inner.ids[0]),
+        let row = match self {
+            Self::Leaf(leaf) => leaf,
+            Self::Inner(inner) => &inner.firsts,
         };
-        Item { score, id }
+        Item {
+            score: row.scores[0],
+            id: row.ids[0],
+        }
     }
 
     /// The number of items below.
@@ -269,11 +274,11 @@ impl Node {
         }
     }
 
-    /// The items or branches of the node itself, and how many it may have.
-    fn fill(&self) -> (usize, usize) {
+    /// The items or branches of the node itself.
+    fn fill(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => (leaf.len, LEAF),
-            Self::Inner(inner) => (inner.nodes.len(), INNER),
+            Self::Leaf(leaf) => leaf.len,
+            Self::Inner(inner) => inner.nodes.len(),
         }
     }
 
@@ -281,7 +286,7 @@ impl Node {
     fn insert(&mut self, place: &impl Place, item: Item, nodes: &mut Nodes) -> Option<Self> {
         match self {
             Self::Leaf(leaf) => {
-                let right = leaf.insert_or_split(place.preceding(leaf.row()), item)?;
+                let right = leaf.insert_or_split(place.preceding(leaf), item)?;
                 nodes.leaves += 1;
                 Some(Self::Leaf(Box::new(right)))
             }
@@ -342,20 +347,42 @@ impl Node {
     }
 }
 
-impl Leaf {
+impl Row {
     const fn new() -> Self {
         Self {
             len: 0,
-            scores: [0.0; LEAF],
-            ids: [0; LEAF],
+            scores: [f64::INFINITY; WIDTH],
+            ids: [0; WIDTH],
         }
     }
 
-    fn row(&self) -> Row<'_> {
-        Row {
+    /// All of its items.
+    pub(super) fn items(&self) -> Items<'_> {
+        Items {
             scores: &self.scores[..self.len],
             ids: &self.ids[..self.len],
         }
+    }
+
+    /// How many of its scores are below an edge. Counting blocks, then the scores of one, is quicker than a search, each
+    /// step of which waits for the one before.
+    #[inline]
+    pub(super) fn below(&self, edge: f64) -> usize {
+        let count = |scores: &[f64; BLOCK]| -> usize {
+            let below = scores.iter().map(|score| usize::from(*score < edge));
+            below.sum()
+        };
+        let (blocks, _) = self.scores.as_chunks::<BLOCK>();
+        let lasts = blocks
+            .iter()
+            .map(|block| usize::from(block[BLOCK - 1] < edge));
+        let whole: usize = lasts.sum();
+        BLOCK * whole + blocks.get(whole).map_or(0, count)
+    }
+
+    fn set(&mut self, at: usize, item: Item) {
+        self.scores[at] = item.score;
+        self.ids[at] = item.id;
     }
 
     fn insert(&mut self, at: usize, item: Item) {
@@ -365,11 +392,11 @@ impl Leaf {
     }
 
     fn insert_or_split(&mut self, at: usize, item: Item) -> Option<Self> {
-        if self.len < LEAF {
+        if self.len < WIDTH {
             self.insert(at, item);
             return None;
         }
-        let (middle, mut right) = (middle(at, LEAF), Self::new());
+        let (middle, mut right) = (middle(at), Self::new());
         right.take(self, middle);
         if at <= middle {
             self.insert(at, item);
@@ -383,14 +410,16 @@ impl Leaf {
         self.scores.copy_within(at + 1..self.len, at);
         self.ids.copy_within(at + 1..self.len, at);
         self.len -= 1;
+        self.scores[self.len] = f64::INFINITY;
     }
 
     /// Moves what stands in `other` from an index on to the end.
     fn take(&mut self, other: &mut Self, from: usize) {
-        let (old, moved) = (self.len, other.len - from);
-        self.scores[old..old + moved].copy_from_slice(&other.scores[from..other.len]);
-        self.ids[old..old + moved].copy_from_slice(&other.ids[from..other.len]);
-        self.len += moved;
+        let (old, end) = (self.len, other.len);
+        self.len += end - from;
+        self.scores[old..self.len].copy_from_slice(&other.scores[from..end]);
+        self.ids[old..self.len].copy_from_slice(&other.ids[from..end]);
+        other.scores[from..end].fill(f64::INFINITY);
         other.len = from;
     }
 }
@@ -398,42 +427,29 @@ impl Leaf {
 impl Inner {
     fn new() -> Self {
         Self {
-            scores: [0.0; INNER],
-            ids: [0; INNER],
-            lens: [0; INNER],
-            nodes: Vec::with_capacity(INNER),
-        }
-    }
-
-    /// The first items of the branches.
-    fn row(&self) -> Row<'_> {
-        Row {
-            scores: &self.scores[..self.nodes.len()],
-            ids: &self.ids[..self.nodes.len()],
+            firsts: Row::new(),
+            lens: [0; WIDTH],
+            nodes: Vec::with_capacity(WIDTH),
         }
     }
 
     /// Brings the first item of a branch up to date.
     fn note_first(&mut self, index: usize) {
-        let first = self.nodes[index].first();
-        self.scores[index] = first.score;
-        self.ids[index] = first.id;
+        self.firsts.set(index, self.nodes[index].first());
     }
 
     fn insert(&mut self, at: usize, node: Node) {
-        let (first, len) = (node.first(), self.nodes.len());
-        make_room(&mut self.scores[..=len], at, first.score);
-        make_room(&mut self.ids[..=len], at, first.id);
-        make_room(&mut self.lens[..=len], at, node.len());
+        self.firsts.insert(at, node.first());
+        make_room(&mut self.lens[..=self.nodes.len()], at, node.len());
         self.nodes.insert(at, node);
     }
 
     fn insert_or_split(&mut self, at: usize, node: Node) -> Option<Self> {
-        if self.nodes.len() < INNER {
+        if self.nodes.len() < WIDTH {
             self.insert(at, node);
             return None;
         }
-        let (middle, mut right) = (middle(at, INNER), Self::new());
+        let (middle, mut right) = (middle(at), Self::new());
         right.take(self, middle);
         if at <= middle {
             self.insert(at, node);
@@ -444,35 +460,31 @@ impl Inner {
     }
 
     fn remove(&mut self, at: usize) -> Node {
-        let len = self.nodes.len();
-        self.scores.copy_within(at + 1..len, at);
-        self.ids.copy_within(at + 1..len, at);
-        self.lens.copy_within(at + 1..len, at);
+        self.firsts.remove(at);
+        self.lens.copy_within(at + 1..self.nodes.len(), at);
         self.nodes.remove(at)
     }
 
     /// Moves what stands in `other` from an index on to the end.
     fn take(&mut self, other: &mut Self, from: usize) {
         let (old, end) = (self.nodes.len(), other.nodes.len());
-        let new = old..old + end - from;
-        self.scores[new.clone()].copy_from_slice(&other.scores[from..end]);
-        self.ids[new.clone()].copy_from_slice(&other.ids[from..end]);
-        self.lens[new].copy_from_slice(&other.lens[from..end]);
+        self.firsts.take(&mut other.firsts, from);
+        self.lens[old..old + end - from].copy_from_slice(&other.lens[from..end]);
         self.nodes.extend(other.nodes.drain(from..));
     }
 
     /// Joins a branch that has become small with one beside it, if the two leave room in one node; takes an empty one
     /// out.
     fn merge(&mut self, index: usize, nodes: &mut Nodes) {
-        let (fill, max) = self.nodes[index].fill();
-        if fill > max / 4 {
+        let fill = self.nodes[index].fill();
+        if fill > WIDTH / 4 {
             return;
         }
-        let room = max - max / 4 - fill;
+        let room = WIDTH - WIDTH / 4 - fill;
         let joins = |index: usize| {
             self.nodes
                 .get(index)
-                .is_some_and(|node| node.fill().0 <= room)
+                .is_some_and(|node| node.fill() <= room)
         };
         let left = if index > 0 && joins(index - 1) {
             index - 1
@@ -501,9 +513,13 @@ impl Inner {
 impl Clone for Inner {
     /// A copy with the same room for more, which a vector's own copy has not.
     fn clone(&self) -> Self {
-        let mut nodes = Vec::with_capacity(INNER);
+        let mut nodes = Vec::with_capacity(WIDTH);
         nodes.extend_from_slice(&self.nodes);
-        Self { nodes, ..*self }
+        Self {
+            firsts: self.firsts.clone(),
+            lens: self.lens,
+            nodes,
+        }
     }
 }
 
@@ -519,11 +535,11 @@ impl Nodes {
 /// Where a full row is split that something is inserted into.
 ///
 /// Rows that are filled from one end are split near that end, so that what is left behind is nearly full.
-const fn middle(at: usize, max: usize) -> usize {
+const fn middle(at: usize) -> usize {
     match at {
-        0 => max / 8,
-        _ if at == max => max - max / 8,
-        _ => max / 2,
+        0 => WIDTH / 8,
+        WIDTH => WIDTH - WIDTH / 8,
+        _ => WIDTH / 2,
     }
 }
 
@@ -541,14 +557,14 @@ fn total(lens: &[u32]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{INNER, Item, LEAF, Node, Nodes, OrderTree, Place, Row};
+    use super::{Item, Node, Nodes, OrderTree, Place, Row, WIDTH};
 
     /// In front of the items from this score on.
     struct Score(f64);
 
     impl Place for Score {
-        fn preceding(&self, row: Row<'_>) -> usize {
-            row.scores.partition_point(|score| *score < self.0)
+        fn preceding(&self, row: &Row) -> usize {
+            row.below(self.0)
         }
     }
 
@@ -559,32 +575,42 @@ mod tests {
         }
     }
 
+    /// The items of a row, behind which there is infinity.
+    fn all(row: &Row) -> Vec<Item> {
+        assert!(
+            row.scores[row.len..]
+                .iter()
+                .all(|score| *score == f64::INFINITY)
+        );
+        let items = row.items();
+        let pairs = items.scores.iter().zip(items.ids);
+        pairs
+            .map(|(score, id)| Item {
+                score: *score,
+                id: *id,
+            })
+            .collect()
+    }
+
     /// Checks lengths and firsts, counts the nodes, and returns the height.
     fn check(node: &Node, items: &mut Vec<Item>, nodes: &mut Nodes) -> usize {
         match node {
             Node::Leaf(leaf) => {
                 nodes.leaves += 1;
-                let row = leaf.row();
-                let pairs = row.scores.iter().zip(row.ids);
-                items.extend(pairs.map(|(score, id)| Item {
-                    score: *score,
-                    id: *id,
-                }));
-                assert!(leaf.len <= LEAF);
+                items.extend(all(leaf));
                 1
             }
             Node::Inner(inner) => {
                 nodes.inners += 1;
-                assert_eq!(inner.nodes.capacity(), INNER);
+                assert_eq!(inner.nodes.capacity(), WIDTH);
+                let firsts = all(&inner.firsts);
+                assert_eq!(firsts.len(), inner.nodes.len());
                 let mut heights = Vec::new();
                 for (index, node) in inner.nodes.iter().enumerate() {
                     let before = items.len();
                     heights.push(check(node, items, nodes));
                     assert_eq!(inner.lens[index] as usize, items.len() - before);
-                    assert_eq!(
-                        (inner.scores[index], inner.ids[index]),
-                        (items[before].score, items[before].id)
-                    );
+                    assert_eq!(firsts[index], items[before]);
                 }
                 assert!(heights.iter().all(|height| *height == heights[0]));
                 1 + heights[0]
@@ -661,7 +687,7 @@ mod tests {
             tree.memory_bytes()
         );
         let model: Vec<Item> = (0..100_000).map(item).collect();
-        assert_eq!(check_all(&tree, &model), 4);
+        assert_eq!(check_all(&tree, &model), 3);
         let mut rng = crate::value::Rng::new(7);
         while tree.len > 1000 {
             tree.remove_at(rng.below(tree.len));

@@ -184,7 +184,24 @@ impl Listpack {
 
     /// Inserts an entry in front of the one at `position`. O(n).
     pub fn insert(&mut self, position: usize, entry: Entry<'_>) {
-        self.insert_all(position, [entry]);
+        let (head, head_len, body) = encode(&entry);
+        let len = head_len + body.len();
+        let room = len + back_len_size(len);
+        let used = self.end();
+        if header_len(self.0.len()) + used + room > self.0.len() {
+            self.resize(used, used + room + spare(used + room));
+        }
+        let (count, header) = (self.len() + 1, header_len(self.0.len()));
+        let at = header + position;
+        self.0.copy_within(at..header + used, at + room);
+        let gap = &mut self.0[at..at + room];
+        gap[..head_len].copy_from_slice(&head[..head_len]);
+        gap[head_len..len].copy_from_slice(body);
+        write_back_len(&mut gap[len..], len);
+        if header > 1 {
+            self.set_wide_header(0, used + room);
+        }
+        self.set_len(count);
     }
 
     /// Inserts entries in front of the one at `position`, at once. O(n).

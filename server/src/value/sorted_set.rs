@@ -6,7 +6,7 @@ use std::ops::{Bound, Range};
 use super::bytes::Blob;
 use super::chunked::Id;
 use super::element::Element;
-use super::order::{Item, OrderTree, Place, Row};
+use super::order::{Item, Items, OrderTree, Place, Row};
 use super::packed::{Entry, Listpack};
 use super::rng::Rng;
 use super::siphash::hash;
@@ -230,8 +230,8 @@ impl SortedSet {
             }
             Form::Ordered(ordered) => IterForm::Ordered {
                 ordered,
-                front: Row::default(),
-                back: Row::default(),
+                front: Items::default(),
+                back: Items::default(),
             },
         };
         Iter { start, end, form }
@@ -433,20 +433,23 @@ struct Sought<'a> {
 
 impl Place for Sought<'_> {
     #[inline]
-    fn preceding(&self, row: Row<'_>) -> usize {
+    fn preceding(&self, row: &Row) -> usize {
         let edge = match self.edge {
             Edge::BelowScore(edge)
             | Edge::AboveScore(edge)
             | Edge::Below(edge, _)
             | Edge::Above(edge, _) => edge,
-            Edge::BelowMember(_) | Edge::AboveMember(_) => return self.preceding_of_same(row),
+            Edge::BelowMember(_) | Edge::AboveMember(_) => {
+                return self.preceding_of_same(row.items());
+            }
         };
-        let below = scores_below(row.scores, edge);
-        match row.scores.get(below) {
+        let below = row.below(edge);
+        let items = row.items().from(below);
+        match items.scores {
             // Few have the same score, as a rule; it is their members that decide.
-            Some(next) if *next <= edge => {
-                let same = row.scores[below..].partition_point(|score| *score <= edge);
-                below + self.preceding_of_same(row.from(below).to(same))
+            [next, ..] if *next <= edge => {
+                let same = items.scores.iter().take_while(|score| **score <= edge);
+                below + self.preceding_of_same(items.to(same.count()))
             }
             _ => below,
         }
@@ -455,47 +458,25 @@ impl Place for Sought<'_> {
 
 impl Sought<'_> {
     /// How many of these items precede it, all of which have its score.
-    fn preceding_of_same(&self, row: Row<'_>) -> usize {
+    fn preceding_of_same(&self, items: Items<'_>) -> usize {
         if let Some(at) = self
             .id
-            .and_then(|id| row.ids.iter().position(|other| *other == id))
+            .and_then(|id| items.ids.iter().position(|other| *other == id))
         {
             return at + 1;
         }
         let member = |id: Id| self.members.at(id).map_or(&[][..], |(member, _)| member);
         match self.edge {
             Edge::BelowScore(_) => 0,
-            Edge::AboveScore(_) => row.ids.len(),
+            Edge::AboveScore(_) => items.ids.len(),
             Edge::Below(_, edge) | Edge::BelowMember(edge) => {
-                row.ids.partition_point(|id| *member(*id) < *edge)
+                items.ids.partition_point(|id| *member(*id) < *edge)
             }
             Edge::Above(_, edge) | Edge::AboveMember(edge) => {
-                row.ids.partition_point(|id| *member(*id) <= *edge)
+                items.ids.partition_point(|id| *member(*id) <= *edge)
             }
         }
     }
-}
-
-/// Scores that are counted together.
-const BLOCK: usize = 8;
-
-/// How many of the first scores are below an edge. Counting blocks, then the scores of one, is quicker than a search, each
-/// step of which waits for the one before.
-#[inline]
-fn scores_below(scores: &[f64], edge: f64) -> usize {
-    let count = |scores: &[f64]| -> usize {
-        let below = scores.iter().map(|score| usize::from(*score < edge));
-        below.sum()
-    };
-    let (blocks, rest) = scores.as_chunks::<BLOCK>();
-    let lasts = blocks
-        .iter()
-        .map(|block| usize::from(block[BLOCK - 1] < edge));
-    let whole: usize = lasts.sum();
-    let within = blocks
-        .get(whole)
-        .map_or_else(|| count(rest), |block| count(block));
-    BLOCK * whole + within
 }
 
 impl Edge<'_> {
@@ -561,9 +542,9 @@ enum IterForm<'a> {
     Ordered {
         ordered: &'a Ordered,
         /// What is left of the leaf at `start`.
-        front: Row<'a>,
+        front: Items<'a>,
         /// What is left of the leaf that ends at `end`.
-        back: Row<'a>,
+        back: Items<'a>,
     },
 }
 
