@@ -28,9 +28,11 @@ impl Client {
         })
     }
 
-    /// A connection that never waits: see [`at_once`].
+    /// A connection that never waits: see [`at_once`]. The server has accepted it: of a thousand that come together, some
+    /// would wait a second for that, and what they send with them.
     pub(crate) fn never_waiting(port: u16) -> Self {
-        let client = Self::connect(port).expect("the server listens");
+        let mut client = Self::connect(port).expect("the server listens");
+        client.exchange(b"PING\r\n", 1).expect("a reply");
         client.stream.set_nonblocking(true).expect("a socket");
         client
     }
