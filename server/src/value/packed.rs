@@ -184,20 +184,15 @@ impl Listpack {
 
     /// Inserts an entry in front of the one at `position`. O(n).
     pub fn insert(&mut self, position: usize, entry: Entry<'_>) {
-        let (head, head_len, body) = encode(&entry);
-        let len = head_len + body.len();
-        let room = len + back_len_size(len);
-        let used = self.end();
+        let entry = encode(&entry);
+        let (room, used) = (entry.room(), self.end());
         if header_len(self.0.len()) + used + room > self.0.len() {
             self.resize(used, used + room + spare(used + room));
         }
         let (count, header) = (self.len() + 1, header_len(self.0.len()));
         let at = header + position;
         self.0.copy_within(at..header + used, at + room);
-        let gap = &mut self.0[at..at + room];
-        gap[..head_len].copy_from_slice(&head[..head_len]);
-        gap[head_len..len].copy_from_slice(body);
-        write_back_len(&mut gap[len..], len);
+        entry.write(&mut self.0[at..at + room]);
         if header > 1 {
             self.set_wide_header(0, used + room);
         }
@@ -267,14 +262,11 @@ impl Listpack {
 
     fn splice<const N: usize>(&mut self, start: usize, end: usize, entries: [Entry<'_>; N]) {
         let entries = entries.each_ref().map(encode);
-        let lens = entries.map(|(_, head_len, body)| head_len + body.len());
-        let room = lens.iter().map(|len| len + back_len_size(*len)).sum();
+        let room = entries.iter().map(Encoded::room).sum();
         let mut rest = self.gap(start, end, room);
-        for ((head, head_len, body), len) in entries.iter().zip(lens) {
-            let (gap, behind) = rest.split_at_mut(len + back_len_size(len));
-            gap[..*head_len].copy_from_slice(&head[..*head_len]);
-            gap[*head_len..len].copy_from_slice(body);
-            write_back_len(&mut gap[len..], len);
+        for entry in entries {
+            let (room, behind) = rest.split_at_mut(entry.room());
+            entry.write(room);
             rest = behind;
         }
     }
@@ -400,9 +392,7 @@ impl<'a> From<Entry<'a>> for Element<'a> {
 impl Entry<'_> {
     /// The bytes it takes in a listpack.
     pub fn encoded_len(&self) -> usize {
-        let (_, head_len, body) = encode(self);
-        let len = head_len + body.len();
-        len + back_len_size(len)
+        encode(self).room()
     }
 }
 
@@ -441,16 +431,44 @@ impl DoubleEndedIterator for Iter<'_> {
     }
 }
 
-/// `entry = head body back-length`. The head of a string holds its length (6, 12 or 32 bits), that of
+/// An entry as it is written: `entry = head body back-length`.
+struct Encoded<'a> {
+    head: [u8; 9],
+    head_len: usize,
+    body: &'a [u8],
+}
+
+impl Encoded<'_> {
+    /// The bytes of head and body.
+    const fn len(&self) -> usize {
+        self.head_len + self.body.len()
+    }
+
+    /// The bytes of all of it.
+    const fn room(&self) -> usize {
+        self.len() + back_len_size(self.len())
+    }
+
+    /// Writes it where there are as many bytes.
+    fn write(&self, room: &mut [u8]) {
+        let (head, rest) = room.split_at_mut(self.head_len);
+        head.copy_from_slice(&self.head[..self.head_len]);
+        let (body, back_len) = rest.split_at_mut(self.body.len());
+        body.copy_from_slice(self.body);
+        write_back_len(back_len, self.len());
+    }
+}
+
+/// How an entry is written. The head of a string holds its length (6, 12 or 32 bits), that of
 /// an integer the integer (7 bits unsigned, or 13, 16, 24, 32 or 64 signed, least significant byte
 /// first but for the 13-bit form).
-fn encode<'a>(entry: &Entry<'a>) -> ([u8; 9], usize, &'a [u8]) {
+fn encode<'a>(entry: &Entry<'a>) -> Encoded<'a> {
     let mut head = [0; 9];
     let mut put = |bytes: &[u8]| {
         head[..bytes.len()].copy_from_slice(bytes);
         bytes.len()
     };
-    let (len, body) = match *entry {
+    let (head_len, body) = match *entry {
         Entry::Bytes(bytes) => {
             let len = bytes.len();
             let head_len = match len {
@@ -480,7 +498,11 @@ fn encode<'a>(entry: &Entry<'a>) -> ([u8; 9], usize, &'a [u8]) {
             (head_len, &[][..])
         }
     };
-    (head, len, body)
+    Encoded {
+        head,
+        head_len,
+        body,
+    }
 }
 
 /// The entry that `bytes` begin with, and the length of its head and body.
