@@ -351,6 +351,8 @@ impl Ordered {
             if old.partial_cmp(&score) == Some(Ordering::Equal) {
                 return Some(old);
             }
+            // Both places are far away in memory: the new one's leaf comes while the old place is looked for.
+            self.tree.touch(score);
             self.tree.remove_before(&Sought {
                 edge: Edge::Above(old, member),
                 members: &self.scores,
