@@ -99,7 +99,7 @@ struct Figures {
 }
 
 /// Rounds, in each of which the servers take turns.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 15;
 
 /// Prints the table: the medians of several rounds. A server is compared with the first one round by round, so that what
 /// else the machine does in the course of minutes matters little.
