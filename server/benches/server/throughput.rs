@@ -101,8 +101,7 @@ struct Figures {
 /// Rounds, in each of which the servers take turns.
 const ROUNDS: usize = 15;
 
-/// Prints the table: the medians of several rounds. A server is compared with the first one round by round, so that what
-/// else the machine does in the course of minutes matters little.
+/// Prints the table: the medians of several rounds, and of the ratios to the first server in each of them.
 pub(crate) fn compare(contestants: &Contestants, filter: &str, quick: bool) {
     println!("| workload | server | CPU µs | × Redis | reach | requests/s |");
     println!("|---|---|--:|--:|--:|--:|");
