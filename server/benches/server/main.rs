@@ -30,8 +30,8 @@ fn main() -> ExitCode {
         threads::compare(has("--quick"));
         return ExitCode::SUCCESS;
     }
-    let contestants = Contestants::start(true);
     if has("--latency") {
+        let contestants = Contestants::start(true);
         if contestants.pinned {
             process::move_to_core(1);
         }
@@ -43,10 +43,6 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let filter = arguments.iter().find(|name| !name.starts_with("--"));
-    throughput::compare(
-        &contestants,
-        filter.map_or("", String::as_str),
-        has("--quick"),
-    );
+    throughput::compare(filter.map_or("", String::as_str), has("--quick"));
     ExitCode::SUCCESS
 }

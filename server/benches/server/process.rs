@@ -2,7 +2,12 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
+
+/// What is missing is told once, however often the servers are started.
+static TOLD_CORES: Once = Once::new();
+static TOLD_REDIS: Once = Once::new();
 
 /// The servers that are compared, the one to compare with first.
 pub(crate) struct Contestants {
@@ -17,13 +22,17 @@ impl Contestants {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let pinned = pinned && cores > 1 && is_installed("taskset");
         if !pinned {
-            eprintln!("Servers and load share the cores: there is one core only, or no taskset");
+            TOLD_CORES.call_once(|| {
+                eprintln!(
+                    "Servers and load share the cores: there is one core only, or no taskset"
+                );
+            });
         }
         let mut all = Vec::new();
         if is_installed("redis-server") {
             all.push(Server::start("redis-server", "redis-server", pinned, &[]));
         } else {
-            eprintln!("redis-server is not installed: no ratios");
+            TOLD_REDIS.call_once(|| eprintln!("redis-server is not installed: no ratios"));
         }
         all.push(Server::ours(pinned, &[]));
         Self { all, pinned }

@@ -12,7 +12,7 @@ const CLIENTS: &str = "50";
 struct Workload {
     name: &'static str,
     pipeline: usize,
-    /// How many at a time: some tenths of a second.
+    /// How many at a time: one or two tenths of a second.
     requests: usize,
     /// Processor time in terms of Redis' that is to be reached.
     reach: f64,
@@ -38,38 +38,38 @@ const fn workload(
 const KEY: &str = "key:__rand_int__";
 
 const WORKLOADS: &[Workload] = &[
-    workload("SET", 1, 100_000, 1.0, &["SET", KEY, "xxx"]),
-    workload("GET", 1, 100_000, 1.0, &["GET", KEY]),
-    workload("SET", 16, 600_000, 0.7, &["SET", KEY, "xxx"]),
-    workload("GET", 16, 600_000, 0.7, &["GET", KEY]),
-    workload("GET", 128, 1_500_000, 0.4, &["GET", KEY]),
-    workload("INCR", 16, 600_000, 0.8, &["INCR", "counter:__rand_int__"]),
-    workload("LPUSH", 16, 600_000, 0.8, &["LPUSH", "list", "xxx"]),
+    workload("SET", 1, 50_000, 1.0, &["SET", KEY, "xxx"]),
+    workload("GET", 1, 50_000, 1.0, &["GET", KEY]),
+    workload("SET", 16, 300_000, 0.7, &["SET", KEY, "xxx"]),
+    workload("GET", 16, 300_000, 0.7, &["GET", KEY]),
+    workload("GET", 128, 750_000, 0.4, &["GET", KEY]),
+    workload("INCR", 16, 300_000, 0.8, &["INCR", "counter:__rand_int__"]),
+    workload("LPUSH", 16, 300_000, 0.8, &["LPUSH", "list", "xxx"]),
     workload(
         "HSET",
         16,
-        600_000,
+        300_000,
         0.8,
         &["HSET", "hash", "field:__rand_int__", "xxx"],
     ),
     workload(
         "ZADD",
         16,
-        300_000,
+        150_000,
         0.5,
         &["ZADD", "zset", "__rand_int__", "element:__rand_int__"],
     ),
     workload(
         "LRANGE of 100",
         1,
-        60_000,
+        30_000,
         1.0,
         &["LRANGE", "range", "0", "99"],
     ),
     workload(
         "MSET of 10",
         1,
-        60_000,
+        30_000,
         0.8,
         &[
             "MSET", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY, "xxx", KEY,
@@ -79,7 +79,7 @@ const WORKLOADS: &[Workload] = &[
     workload(
         "GET of 16 KiB",
         1,
-        60_000,
+        30_000,
         1.0,
         &["GET", "large:__rand_int__"],
     ),
@@ -87,6 +87,9 @@ const WORKLOADS: &[Workload] = &[
 
 /// Keys, fields and members that requests choose among.
 const RANGE: usize = 100_000;
+
+/// How many of each are written in one pipeline.
+const FILLED_AT_ONCE: usize = 1_000;
 
 /// Keys that hold 16 KiB.
 const LARGE: usize = 1_000;
@@ -98,31 +101,43 @@ struct Figures {
     per_second: f64,
 }
 
-/// Rounds, in each of which the servers take turns.
-const ROUNDS: usize = 15;
+/// Rounds, each with servers of its own: where a process happens to lie in memory makes some per cent, for as long as it
+/// runs, and more runs of the same process would only repeat it.
+const ROUNDS: usize = 30;
 
 /// Prints the table: the medians of several rounds, and of the ratios to the first server in each of them.
-pub(crate) fn compare(contestants: &Contestants, filter: &str, quick: bool) {
-    println!("| workload | server | CPU µs | × Redis | reach | requests/s |");
-    println!("|---|---|--:|--:|--:|--:|");
-    for server in &contestants.all {
-        fill(server);
-    }
-    for workload in WORKLOADS {
-        let title = title(workload);
-        if !title.contains(filter) {
-            continue;
+pub(crate) fn compare(filter: &str, quick: bool) {
+    let workloads: Vec<_> = WORKLOADS
+        .iter()
+        .filter(|workload| title(workload).contains(filter))
+        .collect();
+    let mut names = Vec::new();
+    // By workload, then by server.
+    let mut runs = vec![Vec::new(); workloads.len()];
+    for round in 0..if quick { 1 } else { ROUNDS } {
+        let contestants = Contestants::start(true);
+        names = contestants.all.iter().map(|server| server.name).collect();
+        for server in &contestants.all {
+            fill(server);
         }
-        let mut rounds = vec![Vec::new(); contestants.all.len()];
-        for _ in 0..if quick { 1 } else { ROUNDS } {
-            for (server, runs) in contestants.all.iter().zip(&mut rounds) {
-                runs.push(run(workload, server, contestants.pinned));
+        let mut order: Vec<_> = contestants.all.iter().enumerate().collect();
+        if round % 2 > 0 {
+            order.reverse();
+        }
+        for (workload, runs) in workloads.iter().zip(&mut runs) {
+            runs.resize(order.len(), Vec::new());
+            for &(at, server) in &order {
+                runs[at].push(run(workload, server, contestants.pinned));
             }
         }
-        for (server, runs) in contestants.all.iter().zip(&rounds) {
-            let pairs = runs.iter().zip(&rounds[0]);
-            let ratios = pairs.map(|(run, first)| run.cpu_us / first.cpu_us);
-            print(workload, &title, server, runs, median(ratios));
+    }
+    println!("| workload | server | CPU µs | × Redis | reach | requests/s |");
+    println!("|---|---|--:|--:|--:|--:|");
+    for (workload, servers) in workloads.iter().zip(&runs) {
+        for (name, runs) in names.iter().zip(servers) {
+            let pairs = runs.iter().zip(&servers[0]);
+            let ratios = pairs.map(|(run, first): (&Figures, &Figures)| run.cpu_us / first.cpu_us);
+            print(workload, name, runs, median(ratios));
         }
     }
 }
@@ -134,10 +149,11 @@ fn title(workload: &Workload) -> String {
     }
 }
 
-fn print(workload: &Workload, title: &str, server: &Server, runs: &[Figures], ratio: f64) {
+fn print(workload: &Workload, server: &str, runs: &[Figures], ratio: f64) {
+    let title = title(workload);
     let cpu_us = median(runs.iter().map(|run| run.cpu_us));
     let per_second = median(runs.iter().map(|run| run.per_second));
-    let is_ours = server.name == "resp-server";
+    let is_ours = server == "resp-server";
     let reach = if is_ours {
         let mark = if ratio <= workload.reach {
             "✓"
@@ -149,25 +165,38 @@ fn print(workload: &Workload, title: &str, server: &Server, runs: &[Figures], ra
         String::new()
     };
     println!(
-        "| {title:35} | {:12} | {cpu_us:6.2} | {ratio:5.2} | {reach:7} | {per_second:9.0} |",
-        server.name
+        "| {title:35} | {server:12} | {cpu_us:6.2} | {ratio:5.2} | {reach:7} | {per_second:9.0} |"
     );
 }
 
-/// The keys that are read, all of them also where only some workloads run.
+/// Every key, field and member that requests choose among, also where only some workloads run.
 fn fill(server: &Server) {
     let mut client = Client::connect(server.port).expect("the server listens");
-    let small: Vec<u8> = (0..RANGE)
-        .flat_map(|key| request(&["SET", &format!("key:{key:012}"), "xxx"]))
-        .collect();
-    client.exchange(&small, RANGE).expect("replies");
-    let large = "x".repeat(16 * 1024);
-    let keys = (0..LARGE).map(|key| request(&["SET", &format!("large:{key:012}"), &large]));
-    let range = (0..100).map(|_| request(&["RPUSH", "range", "xxx"]));
-    let requests: Vec<_> = keys.chain(range).collect();
-    for request in &requests {
-        client.exchange(request, 1).expect("a reply");
+    let mut send = |requests: &[Vec<u8>]| {
+        let replies = requests.len();
+        client
+            .exchange(&requests.concat(), replies)
+            .expect("replies");
+    };
+    for begin in (0..RANGE).step_by(FILLED_AT_ONCE) {
+        let several = begin..(begin + FILLED_AT_ONCE).min(RANGE);
+        let requests = several.flat_map(|number| {
+            let (number, score) = (format!("{number:012}"), number * 7919 % RANGE);
+            let member = format!("element:{number}");
+            [
+                request(&["SET", &format!("key:{number}"), "xxx"]),
+                request(&["SET", &format!("counter:{number}"), "1"]),
+                request(&["HSET", "hash", &format!("field:{number}"), "xxx"]),
+                request(&["ZADD", "zset", &score.to_string(), &member]),
+            ]
+        });
+        send(&requests.collect::<Vec<_>>());
     }
+    let large = "x".repeat(16 * 1024);
+    for key in 0..LARGE {
+        send(&[request(&["SET", &format!("large:{key:012}"), &large])]);
+    }
+    send(&vec![request(&["RPUSH", "range", "xxx"]); 100]);
 }
 
 fn run(workload: &Workload, server: &Server, pinned: bool) -> Figures {
