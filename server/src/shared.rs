@@ -1,5 +1,6 @@
 //! The engine behind its lock, and what wakes the connections that it wrote to.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -196,16 +197,55 @@ impl Wake {
     }
 }
 
+/// How long the difference between both clocks is taken to stay the same: who steps the wall clock sees it by then.
+const CLOCKS_AGREE_US: u64 = 1000;
+
+thread_local! {
+    /// How far the wall clock was ahead of the steady one, in microseconds, and when it was read.
+    static AHEAD: Cell<Option<(i64, u64)>> = const { Cell::new(None) };
+}
+
 fn monotonic_us() -> u64 {
     STARTED.elapsed().as_micros() as u64
 }
 
+/// Reads one clock, and the other one every now and then.
 fn now() -> Now {
-    let unix = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let monotonic_us = monotonic_us();
+    let known = AHEAD
+        .get()
+        .filter(|(_, read_us)| monotonic_us - read_us < CLOCKS_AGREE_US);
+    let ahead_us = known.map_or_else(|| wall_clock_ahead(monotonic_us), |(ahead_us, _)| ahead_us);
     Now {
-        unix_us: unix.as_micros() as i64,
-        monotonic_us: monotonic_us(),
+        unix_us: monotonic_us as i64 + ahead_us,
+        monotonic_us,
+    }
+}
+
+#[cold]
+fn wall_clock_ahead(monotonic_us: u64) -> i64 {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ahead_us = unix.unwrap_or_default().as_micros() as i64 - monotonic_us as i64;
+    AHEAD.set(Some((ahead_us, monotonic_us)));
+    ahead_us
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_that_of_the_wall_clock_though_it_is_read_now_and_then() {
+        let wall_us = || {
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH);
+            unix.unwrap_or_default().as_micros() as i64
+        };
+        let begun = Instant::now();
+        // Whole microseconds of two clocks, and what the wall clock is slowed down or sped up.
+        let tolerance_us = 100;
+        while begun.elapsed() < Duration::from_micros(5 * CLOCKS_AGREE_US) {
+            let (before, now, after) = (wall_us(), now(), wall_us());
+            assert!(before - tolerance_us <= now.unix_us && now.unix_us <= after + tolerance_us);
+        }
     }
 }

@@ -8,10 +8,72 @@ pub type Id = u32;
 /// A vector in chunks of `LEN`, all full but the last.
 #[derive(Debug)]
 pub(super) struct Chunked<T, const LEN: usize> {
-    chunks: Vec<Vec<T>>,
+    chunks: Chunks<T>,
     len: usize,
     /// Heap bytes, but for those behind items: asked for more often than they change.
     bytes: usize,
+}
+
+/// The chunks, of which the last one alone may have no items in it. So long as there are few, what says where they are
+/// is not elsewhere in memory itself: each place more that a lookup has to read is one more to wait for.
+#[derive(Clone, Debug)]
+enum Chunks<T> {
+    Few([Vec<T>; FEW]),
+    Many(Vec<Vec<T>>),
+}
+
+/// The two chunks of a table of a hundred entries.
+const FEW: usize = 2;
+
+impl<T> Chunks<T> {
+    const fn as_slice(&self) -> &[Vec<T>] {
+        match self {
+            Self::Few(chunks) => chunks,
+            Self::Many(chunks) => chunks.as_slice(),
+        }
+    }
+
+    const fn as_mut_slice(&mut self) -> &mut [Vec<T>] {
+        match self {
+            Self::Few(chunks) => chunks,
+            Self::Many(chunks) => chunks.as_mut_slice(),
+        }
+    }
+
+    /// Makes place for one chunk more, where there are `len`.
+    fn reserve(&mut self, len: usize) {
+        if let Self::Few(chunks) = self
+            && len == FEW
+        {
+            *self = Self::Many(chunks.iter_mut().map(std::mem::take).collect());
+        }
+        if let Self::Many(chunks) = self {
+            chunks.push(Vec::new());
+        }
+    }
+
+    /// Frees the last chunk, where `len` are left.
+    fn pop(&mut self, len: usize) {
+        match self {
+            Self::Few(chunks) => chunks[len] = Vec::new(),
+            Self::Many(chunks) if len > FEW => {
+                chunks.truncate(len);
+                if chunks.capacity() > 4.max(len * 4) {
+                    chunks.shrink_to(len * 2);
+                }
+            }
+            Self::Many(chunks) => {
+                *self = Self::Few(std::array::from_fn(|at| std::mem::take(&mut chunks[at])));
+            }
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Few(_) => 0,
+            Self::Many(chunks) => allocated(chunks.capacity() * size_of::<Vec<T>>()),
+        }
+    }
 }
 
 impl<T: Clone, const LEN: usize> Clone for Chunked<T, LEN> {
@@ -29,7 +91,7 @@ impl<T: Clone, const LEN: usize> Clone for Chunked<T, LEN> {
 impl<T, const LEN: usize> Chunked<T, LEN> {
     pub(super) const fn new() -> Self {
         Self {
-            chunks: Vec::new(),
+            chunks: Chunks::Few([const { Vec::new() }; FEW]),
             len: 0,
             bytes: 0,
         }
@@ -41,38 +103,40 @@ impl<T, const LEN: usize> Chunked<T, LEN> {
 
     pub(super) fn get(&self, id: Id) -> Option<&T> {
         let id = id as usize;
-        self.chunks.get(id / LEN)?.get(id % LEN)
+        self.chunks.as_slice().get(id / LEN)?.get(id % LEN)
     }
 
     pub(super) fn get_mut(&mut self, id: Id) -> Option<&mut T> {
         let id = id as usize;
-        self.chunks.get_mut(id / LEN)?.get_mut(id % LEN)
+        self.chunks
+            .as_mut_slice()
+            .get_mut(id / LEN)?
+            .get_mut(id % LEN)
     }
 
     /// The item at an id that a link holds.
     pub(super) fn at(&self, id: Id) -> &T {
         let id = id as usize;
-        &self.chunks[id / LEN][id % LEN]
+        &self.chunks.as_slice()[id / LEN][id % LEN]
     }
 
     pub(super) fn at_mut(&mut self, id: Id) -> &mut T {
         let id = id as usize;
-        &mut self.chunks[id / LEN][id % LEN]
+        &mut self.chunks.as_mut_slice()[id / LEN][id % LEN]
     }
 
     pub(super) fn push(&mut self, item: T) {
-        if self.len.is_multiple_of(LEN) || self.last_is_full() {
+        let chunk = self.chunks.as_slice().get(self.len / LEN);
+        if chunk.is_none_or(|chunk| chunk.len() == chunk.capacity()) {
             self.make_room();
         }
+        self.chunks.as_mut_slice()[self.len / LEN].push(item);
         self.len += 1;
-        if let Some(chunk) = self.chunks.last_mut() {
-            chunk.push(item);
-        }
     }
 
     pub(super) fn swap_remove(&mut self, id: Id) -> T {
         let last = (self.len - 1) as Id;
-        let chunk = &mut self.chunks[last as usize / LEN];
+        let chunk = &mut self.chunks.as_mut_slice()[last as usize / LEN];
         let mut item = chunk.swap_remove(last as usize % LEN);
         self.len -= 1;
         let unneeded = chunk.capacity() > 8.max(chunk.len() * 2);
@@ -85,51 +149,50 @@ impl<T, const LEN: usize> Chunked<T, LEN> {
         item
     }
 
-    fn last_is_full(&self) -> bool {
-        let last = self.chunks.last();
-        last.is_none_or(|chunk| chunk.len() == chunk.capacity())
-    }
-
+    /// Makes room for one item more, in the chunk that is to hold it.
     fn make_room(&mut self) {
-        if self.len == self.chunks.len() * LEN {
-            self.chunks.push(Vec::new());
+        let at = self.len / LEN;
+        if self.len.is_multiple_of(LEN) {
+            self.chunks.reserve(at);
         }
-        let first = self.chunks.len() == 1;
-        if let Some(chunk) = self.chunks.last_mut() {
-            // The first one grows by little: a small table is to be small. Others take one of four sizes, so that the place
-            // that one leaves as it grows is taken by another.
-            let room = LEN - chunk.len();
-            let more = if first {
-                (chunk.len() / 4).max(2)
-            } else {
-                LEN / 4
-            };
-            chunk.reserve_exact(more.min(room));
-        }
+        let chunk = &mut self.chunks.as_mut_slice()[at];
+        // The first one grows by little: a small table is to be small. Others take one of four sizes, so that the place
+        // that one leaves as it grows is taken by another.
+        let room = LEN - chunk.len();
+        let more = if at == 0 {
+            (chunk.len() / 4).max(2)
+        } else {
+            LEN / 4
+        };
+        chunk.reserve_exact(more.min(room));
         self.count_bytes();
     }
 
+    /// Gives room of the chunk that held the item removed last.
     fn give_room_back(&mut self) {
-        if self.chunks.pop_if(|chunk| chunk.is_empty()).is_some() {
-            if self.chunks.capacity() > 4.max(self.chunks.len() * 4) {
-                self.chunks.shrink_to(self.chunks.len() * 2);
-            }
-        } else if let Some(chunk) = self.chunks.last_mut() {
+        let at = self.len / LEN;
+        if self.len.is_multiple_of(LEN) {
+            self.chunks.pop(at);
+        } else {
+            let chunk = &mut self.chunks.as_mut_slice()[at];
             chunk.shrink_to(chunk.len() + chunk.len() / 4);
         }
         self.count_bytes();
     }
 
-    /// Every chunk but the last has the capacity of a full one.
+    /// Every chunk in use but the last has the capacity of a full one.
     fn count_bytes(&mut self) {
-        let last = self.chunks.last().map_or(0, Vec::capacity);
-        self.bytes = allocated(self.chunks.capacity() * size_of::<Vec<T>>())
-            + self.chunks.len().saturating_sub(1) * allocated(LEN * size_of::<T>())
-            + allocated(last * size_of::<T>());
+        let chunks = self.chunks.as_slice();
+        let last = chunks.iter().rposition(|chunk| chunk.capacity() > 0);
+        let chunk_bytes = last.map_or(0, |last| {
+            last * allocated(LEN * size_of::<T>())
+                + allocated(chunks[last].capacity() * size_of::<T>())
+        });
+        self.bytes = self.chunks.memory_bytes() + chunk_bytes;
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten()
+        self.chunks.as_slice().iter().flatten()
     }
 
     /// The heap bytes behind it, without what is behind the items. O(1).

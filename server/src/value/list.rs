@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::bytes::Blob;
 use super::element::Element;
-use super::packed::{Entry, Listpack};
+use super::packed::{Entry, Listpack, MAX_OVERHEAD};
 use super::{PackedLimits, allocated};
 
 /// A list of byte strings. The ends are O(1), as far as a node (8 KiB by default) is a constant; a
@@ -85,6 +85,11 @@ impl List {
 
     /// Adds an element in front of all others. O(1).
     pub fn push_front(&mut self, value: &[u8], limits: &PackedLimits) {
+        if let Form::Nodes(nodes) = &mut self.0
+            && nodes.push_into_first(value, limits)
+        {
+            return;
+        }
         self.insert(
             Place {
                 node: 0,
@@ -408,6 +413,23 @@ impl Nodes {
         };
         pack.push_back(entry);
         self.insert_node(at, pack);
+    }
+
+    /// Adds an element in front where the first node is small and has room for it; whether it did.
+    fn push_into_first(&mut self, value: &[u8], limits: &PackedLimits) -> bool {
+        let Some(first) = self.packs.front_mut() else {
+            return false;
+        };
+        let end = first.end();
+        let fits = within(end + value.len() + MAX_OVERHEAD, first.len() + 1, limits);
+        if end >= FRONT_BYTES || !fits {
+            return false;
+        }
+        let before = first.memory_bytes();
+        first.push_front(Entry::from(value));
+        self.bytes += first.memory_bytes() - before;
+        self.len += 1;
+        true
     }
 
     /// Moves the elements of the first node into the second one, where that has room for them.

@@ -747,7 +747,7 @@ mod tests {
             }
         }
         let each = tree.memory_bytes() as f64 / tree.len as f64;
-        assert!(each < 20.0, "{each} bytes for an item of 12");
+        assert!(each < 19.0, "{each} bytes for an item of 12");
     }
 
     #[test]

@@ -347,6 +347,9 @@ impl Listpack {
     }
 }
 
+/// What an entry takes in a listpack beside its bytes, at most: its head, and its length behind it.
+pub const MAX_OVERHEAD: usize = 5 + 5;
+
 /// Bytes of the header of a listpack of this many bytes.
 const fn header_len(bytes: usize) -> usize {
     match bytes {
@@ -451,6 +454,14 @@ impl Encoded<'_> {
 
     /// Writes it where there are as many bytes.
     fn write(&self, room: &mut [u8]) {
+        // Most entries: bytes whose number fits into a byte of head, and into one behind them.
+        if let ([head, body @ .., back_len], 1, len @ 0..128) =
+            (&mut *room, self.head_len, self.len())
+        {
+            (*head, *back_len) = (self.head[0], len as u8);
+            body.copy_from_slice(self.body);
+            return;
+        }
         let (head, rest) = room.split_at_mut(self.head_len);
         head.copy_from_slice(&self.head[..self.head_len]);
         let (body, back_len) = rest.split_at_mut(self.body.len());
