@@ -1,4 +1,5 @@
-//! Ten times the input costs at most eleven times the instructions, for each family of input, whole and in pieces.
+//! Ten times the input costs at most eleven times the instructions, for each family of input, whole and in pieces; and a
+//! wrong password costs as many wherever it is wrong.
 //!
 //! Counted by valgrind, so that no other program on the machine matters; where it is missing, the test says so. The
 //! program runs itself: with `workload FAMILY SIZE PIECE` it is what is counted. `RESP_LINEAR=map` counts one family only.
@@ -26,6 +27,11 @@ const PIECES: &[(usize, usize)] = &[
 
 /// Arguments of a command to start from.
 const ELEMENTS: usize = 300;
+
+const NOW: Now = Now {
+    unix_us: 1_700_000_000_000_000,
+    monotonic_us: 1,
+};
 
 /// What is counted, at least: starting a process costs some ten thousand instructions more or less.
 const LEAST_INSTRUCTIONS: u64 = 1_000_000;
@@ -85,7 +91,28 @@ fn compare() -> ExitCode {
             }
         }
     }
+    if "AUTH".contains(&wanted) && !passwords_cost_the_same() {
+        code = ExitCode::FAILURE;
+    }
     code
+}
+
+/// Whether no count tells how a password is wrong, but for one in a hundred.
+fn passwords_cost_the_same() -> bool {
+    let count = |index: usize| {
+        let tried = |times| instructions(&["AUTH", &index.to_string(), times]);
+        tried("1") - tried("0")
+    };
+    let counts: Vec<u64> = (0..WRONG_PASSWORDS.len()).map(count).collect();
+    let mut same = true;
+    for ((name, _), count) in WRONG_PASSWORDS.iter().zip(&counts) {
+        println!("AUTH, {name}: {count} instructions");
+        if count.abs_diff(counts[0]) > counts[0] / 100 {
+            eprintln!("not as many as for {}: {name}", WRONG_PASSWORDS[0].0);
+            same = false;
+        }
+    }
+    same
 }
 
 /// The instructions of one workload, the start of its process included.
@@ -182,6 +209,19 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("BITFIELD", &["BITFIELD b … SET u8 # 1"]),
 ];
 
+/// Long, so that comparing it is what AUTH takes.
+const PASSWORD_BYTES: usize = 1 << 20;
+
+/// How a password is wrong, and which one that is, made from the right one.
+type Wrong = (&'static str, fn(String) -> String);
+
+const WRONG_PASSWORDS: &[Wrong] = &[
+    ("last byte", |right| right[1..].to_owned() + "x"),
+    ("first byte", |right| "x".to_owned() + &right[1..]),
+    ("one byte less", |right| right[1..].to_owned()),
+    ("one byte more", |right| right + "s"),
+];
+
 fn repeated(unit: &str, bytes: usize) -> String {
     unit.repeat(bytes / unit.len())
 }
@@ -204,8 +244,25 @@ fn work(family: &str, bytes: usize, piece: usize) {
         }
     } else if let Some((_, calls)) = COMMANDS.iter().find(|(name, _)| *name == family) {
         commands(calls, bytes);
+    } else if family == "AUTH" {
+        authenticate(WRONG_PASSWORDS[bytes].1, piece);
     } else {
         panic!("no family {family}");
+    }
+}
+
+/// Tries a wrong password so many times.
+fn authenticate(wrong: fn(String) -> String, times: usize) {
+    let password = "s".repeat(PASSWORD_BYTES);
+    let mut config = Config::default();
+    config.requirepass = password.clone().into_bytes();
+    let mut engine = Engine::new(config, 1, NOW);
+    let client = engine.connect(Peer::default(), NOW);
+    let password = wrong(password);
+    for _ in 0..times {
+        let mut reply = Output::new();
+        engine.execute(client, &[b"AUTH", password.as_bytes()], &mut reply, NOW);
+        assert!(reply.to_vec().starts_with(b"-WRONGPASS"));
     }
 }
 
@@ -241,12 +298,8 @@ fn requests(input: &[u8], piece: usize) {
 
 /// Runs calls of so many elements on an engine.
 fn commands(calls: &[&str], elements: usize) {
-    let now = Now {
-        unix_us: 1_700_000_000_000_000,
-        monotonic_us: 1,
-    };
-    let mut engine = Engine::new(Config::default(), 1, now);
-    let client = engine.connect(Peer::default(), now);
+    let mut engine = Engine::new(Config::default(), 1, NOW);
+    let client = engine.connect(Peer::default(), NOW);
     for call in calls {
         let (once, repeated) = call.split_once('…').unwrap_or((call, ""));
         if !repeated.is_empty() && elements == 0 {
@@ -260,7 +313,7 @@ fn commands(calls: &[&str], elements: usize) {
         let args: Vec<String> = once.chain(repeated).collect();
         let args: Vec<&[u8]> = args.iter().map(String::as_bytes).collect();
         let mut reply = Output::new();
-        engine.execute(client, &args, &mut reply, now);
+        engine.execute(client, &args, &mut reply, NOW);
         assert!(!reply.to_vec().starts_with(b"-"), "{call}");
     }
 }

@@ -378,12 +378,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.follow_limits(wanted);
     }
 
-    /// Runs requests of what was read before: those in its first piece, which is larger only where a request is.
+    /// Runs requests of what was read before: those in its first piece, which reaches a turn's bytes beyond what the decoder
+    /// has seen already of a request that is larger.
     fn run_input(&mut self) {
         let mut input = std::mem::take(&mut self.input);
         self.undecoded = false;
         let consumed = loop {
-            let piece = input.len().min(self.turn_bytes.max(2 * self.shown));
+            let piece = input.len().min(self.shown + self.turn_bytes);
             let consumed = self.run_requests(&input[..piece], input.len() - piece);
             if consumed > 0 || piece == input.len() {
                 break consumed;

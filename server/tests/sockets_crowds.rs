@@ -48,8 +48,8 @@ fn a_thousand_clients_at_a_byte_a_second_hold_nobody_up() {
     }
     // A second is what each would take that has to wait for a slow writer. How long they take, `cargo bench` measures.
     waits.sort_unstable();
-    let median = waits[waits.len() / 2];
-    assert!(median < Duration::from_millis(500), "{median:?}");
+    let most = waits[waits.len() * 99 / 100];
+    assert!(most < Duration::from_millis(250), "{most:?}");
     assert_eq!(quick.info("connected_clients"), "1001");
 }
 

@@ -178,3 +178,79 @@ fn metrics_move_where_the_configuration_says() {
     client.ask("CONFIG SET metrics-port 0\r\n", "+OK\r\n");
     loopback::eventually("there are no metrics", || !reaches("127.0.0.2", next));
 }
+
+#[test]
+fn every_metric_is_there_under_its_name_and_with_its_type() {
+    const GAUGES: &[&str] = &[
+        "up",
+        "instance_info",
+        "uptime_in_seconds",
+        "process_id",
+        "connected_clients",
+        "config_maxclients",
+        "blocked_clients",
+        "tracking_clients",
+        "pubsub_clients",
+        "watching_clients",
+        "client_recent_max_input_buffer_bytes",
+        "client_recent_max_output_buffer_bytes",
+        "memory_used_bytes",
+        "memory_used_rss_bytes",
+        "memory_used_peak_bytes",
+        "memory_used_overhead_bytes",
+        "memory_used_startup_bytes",
+        "memory_used_dataset_bytes",
+        "total_system_memory_bytes",
+        "memory_max_bytes",
+        "mem_fragmentation_ratio",
+        "mem_clients_normal",
+        "rdb_changes_since_last_save",
+        "rdb_last_save_timestamp_seconds",
+        "instantaneous_ops_per_sec",
+        "instantaneous_input_kbps",
+        "instantaneous_output_kbps",
+        "pubsub_channels",
+        "pubsub_patterns",
+        "connected_slaves",
+        "db_keys",
+        "db_keys_expiring",
+        "db_avg_ttl_seconds",
+    ];
+    const COUNTERS: &[&str] = &[
+        "connections_received_total",
+        "commands_processed_total",
+        "rejected_connections_total",
+        "net_input_bytes_total",
+        "net_output_bytes_total",
+        "total_reads_processed",
+        "total_writes_processed",
+        "total_error_replies",
+        "expired_keys_total",
+        "evicted_keys_total",
+        "evicted_clients_total",
+        "keyspace_hits_total",
+        "keyspace_misses_total",
+        "cpu_sys_seconds_total",
+        "cpu_user_seconds_total",
+        "commands_total",
+        "commands_duration_seconds_total",
+        "commands_rejected_calls_total",
+        "commands_failed_calls_total",
+        "errors_total",
+    ];
+    let (server, port) = start();
+    server
+        .connect()
+        .ask("SET k v EX 100\r\nGET\r\n", "+OK\r\n-ERR ");
+    let response = exchange(port, b"GET /metrics HTTP/1.1\r\n\r\n");
+    let mut found: Vec<&str> = response
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE redis_"))
+        .collect();
+    let gauges = GAUGES.iter().map(|name| format!("{name} gauge"));
+    let counters = COUNTERS.iter().map(|name| format!("{name} counter"));
+    let mut wanted: Vec<String> = gauges.chain(counters).collect();
+    found.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
+}

@@ -8,8 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use loopback::{Client, DEADLINE, Server, command, expect, free_port};
+use server::client_state::Peer;
+use server::config::Config;
+use server::connection;
+use server::shared::Shared;
 
 /// A path of its own for one test.
 fn path(name: &str) -> PathBuf {
@@ -344,4 +349,158 @@ fn a_killed_client_is_closed_whatever_it_does() {
             killer.info("connected_clients") == "1"
         });
     }
+}
+
+#[test]
+fn a_bad_option_is_one_line_whatever_else_is_wrong() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("its address").port().to_string();
+    for (name, value) in [("no-such-option", "1"), ("maxclients", "many")] {
+        let text = fails(&[&format!("--{name}"), value, "--port", &port]);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
+fn after_a_signal_nobody_new_gets_in_and_who_is_idle_is_let_go() {
+    let mut server = Server::start(&["--shutdown-timeout", "3600"]);
+    let (mut slow, mut idle) = (server.connect(), server.connect());
+    slow.ask("SETRANGE k 19999999 x\r\n", ":20000000\r\n");
+    // More than fits into the sockets' buffers.
+    slow.send("GET k\r\n");
+    slow.expect("$20000000\r\n");
+    idle.ask("PING\r\n", "+PONG\r\n");
+    server.signal("TERM");
+    assert_eq!(idle.rest(), b"");
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_err());
+    assert_eq!(slow.rest().len(), 20_000_002);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn who_never_reads_holds_the_end_up_no_longer_than_shutdown_timeout() {
+    let mut server = Server::start(&["--shutdown-timeout", "1"]);
+    let mut client = server.connect();
+    client.ask("SETRANGE k 19999999 x\r\n", ":20000000\r\n");
+    client.send("GET k\r\n");
+    client.expect("$20000000\r\n");
+    server.signal("TERM");
+    server.wait_for_line("left behind");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn what_has_arrived_is_answered_at_the_end_though_the_runtime_has_not_looked() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let shared = Arc::new(Shared::new(Config::default(), 1));
+        let (ours, theirs) = tokio::net::UnixStream::pair().expect("two sockets");
+        let serving = connection::serve(Arc::clone(&shared), theirs, Peer::default());
+        let serving = tokio::spawn(serving);
+        let mut reply = [0; 7];
+        ours.try_write(b"PING\r\n").expect("a write");
+        ours.readable().await.expect("a reply");
+        assert_eq!(ours.try_read(&mut reply).expect("a reply"), reply.len());
+        ours.try_write(b"ECHO late\r\n").expect("a write");
+        shared.drain();
+        serving.await.expect("a task").expect("a connection");
+        let mut ours = ours.into_std().expect("a socket");
+        expect(&mut ours, b"$4\r\nlate\r\n");
+    });
+}
+
+#[test]
+fn config_set_decides_what_is_logged_from_then_on() {
+    let mut server = Server::start(&[]);
+    server
+        .connect()
+        .ask("CONFIG SET loglevel verbose\r\n", "+OK\r\n");
+    // It is in force a tenth of a second later.
+    for _ in 0..10 {
+        server.connect().ask("PING\r\n", "+PONG\r\n");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let line = server.wait_for_line("Accepted 127.0.0.1:");
+    assert!(line.contains(" - Accepted"), "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn systemd_is_told_through_an_abstract_socket_too() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+
+    let name = format!("resp-server-{}-notify", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let listener = UnixDatagram::bind_addr(&address).expect("a socket");
+    listener
+        .set_read_timeout(Some(DEADLINE))
+        .expect("a timeout");
+    let (mut command, port) = command(&[]);
+    command.env("NOTIFY_SOCKET", format!("@{name}"));
+    let server = Server::run(command, port);
+    let mut told = [0; 64];
+    let count = listener.recv(&mut told).expect("a message");
+    assert_eq!(&told[..count], b"READY=1\n");
+    drop(server);
+}
+
+#[test]
+fn a_half_closed_connection_gets_what_no_buffer_holds_too() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.ask("SETRANGE k 9999999 x\r\n", ":10000000\r\n");
+    client.send("GET k\r\nGET k\r\nPING\r\n");
+    client
+        .stream
+        .shutdown(std::net::Shutdown::Write)
+        .expect("half closed");
+    let replies = client.rest();
+    assert_eq!(replies.len(), 2 * 10_000_013 + 7);
+    assert!(replies.ends_with(b"x\r\n+PONG\r\n"));
+}
+
+#[test]
+fn a_killed_client_leaves_nothing_behind_and_gets_nothing_more() {
+    let server = Server::start(&[]);
+    let mut killer = server.connect();
+    for (doing, answer) in [
+        ("SUBSCRIBE c\r\nPSUBSCRIBE p\r\nSSUBSCRIBE s\r\n", "*3\r\n"),
+        (
+            "WATCH w\r\nMULTI\r\nINCR w\r\n",
+            "+OK\r\n+OK\r\n+QUEUED\r\n",
+        ),
+        ("PING\r\nBLPOP k 0\r\n", "+PONG\r\n"),
+    ] {
+        let mut victim = server.connect();
+        victim.ask(doing, answer);
+        killer.ask("CLIENT KILL SKIPME yes\r\n", ":1\r\n");
+        victim.rest();
+        for field in [
+            "pubsub_channels",
+            "pubsub_patterns",
+            "pubsubshard_channels",
+            "watching_clients",
+            "total_watched_keys",
+            "blocked_clients",
+            "total_blocking_keys",
+        ] {
+            assert_eq!(killer.info(field), "0", "{field} after {doing:?}");
+        }
+    }
+    killer.ask("RPUSH k v\r\nLLEN k\r\nEXISTS w\r\n", ":1\r\n:1\r\n:0\r\n");
+}
+
+#[test]
+fn a_client_is_killed_while_it_does_not_read_its_replies() {
+    let server = Server::start(&[]);
+    let (mut victim, mut killer) = (server.connect(), server.connect());
+    victim.ask("SETRANGE k 19999999 x\r\n", ":20000000\r\n");
+    victim.send("GET k\r\n");
+    victim.expect("$20000000\r\n");
+    killer.ask("CLIENT KILL TYPE normal\r\n", ":1\r\n");
+    assert!(victim.rest().len() < 20_000_000);
 }

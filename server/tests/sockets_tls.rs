@@ -198,3 +198,40 @@ fn what_speaks_no_tls_is_closed_and_others_are_served() {
     assert!(!rest.starts_with(b"+PONG"));
     server.connect().ask("PING\r\n", "+PONG\r\n");
 }
+
+#[test]
+fn a_certificate_of_another_authority_lets_nobody_in() {
+    let (own, other) = (Authority::new("own"), Authority::new("other"));
+    for file in ["client.pem", "client.key"] {
+        std::fs::copy(other.path(file), own.path(file)).expect("a file");
+    }
+    for (asks, gets_in) in [("yes", false), ("optional", false), ("no", true)] {
+        let (_server, port) = own.start(asks);
+        let mut client = own.connect(port, true);
+        assert_eq!(is_served(&mut client), gets_in, "{asks}");
+    }
+}
+
+#[test]
+fn a_file_that_tls_needs_is_missed_in_one_line() {
+    let authority = Authority::new("missing");
+    let port = free_port().to_string();
+    // Where nothing is missed, this ends the program all the same.
+    let nowhere = authority.path("nowhere/socket");
+    let mut options = vec!["--unixsocket", &nowhere, "--tls-port", &port];
+    let [certificate, key, roots] =
+        ["server.pem", "server.key", "ca.pem"].map(|file| authority.path(file));
+    for (name, path) in [
+        ("--tls-cert-file", &certificate),
+        ("--tls-key-file", &key),
+        ("--tls-ca-cert-file", &roots),
+    ] {
+        let output = loopback::command(&options).0.output();
+        let output = output.expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains(&name[2..]), "{text}");
+        options.extend([name, path]);
+    }
+}

@@ -39,12 +39,16 @@ impl Event {
     }
 }
 
-/// What is compared with the rest; it is measured on both servers in turns, so often.
-const REST: Event = Event::new("at rest", |_| Vec::new());
-const REST_ROUNDS: usize = 5;
+/// What is compared with the rest: short, and measured on both servers in turns.
+const REST: Event = Event {
+    lasts: Duration::from_secs(1),
+    ..Event::new("at rest", |_| Vec::new())
+};
+const REST_ROUNDS: usize = 15;
 
-/// On one server after the other, so that what one has still to do, such as freeing memory, is over when the other's turn
-/// comes.
+/// Each round of them on one server after the other, so that what one has still to do, such as freeing memory, is over
+/// when the other's turn comes.
+const ROUNDS: usize = 3;
 const EVENTS: &[Event] = &[
     Event {
         slow_writers: 1_000,
@@ -64,7 +68,8 @@ const EVENTS: &[Event] = &[
 /// After this time all keys expire at once.
 const EXPIRY: Duration = Duration::from_secs(8);
 
-/// Prints the table: for each server what 99 of 100, 999 of 1000 and all requests wait at most.
+/// Prints the table: for each server what 99 of 100, 999 of 1000 and all requests wait at most, as the median of the
+/// rounds: a machine that is itself held up shows in some of them.
 pub(crate) fn compare(contestants: &Contestants, quick: bool) {
     let keys = if quick { KEYS / 10 } else { KEYS };
     let rate = capacity(&contestants.all[0]) / 2.0;
@@ -73,48 +78,34 @@ pub(crate) fn compare(contestants: &Contestants, quick: bool) {
         "| while | server | p50 µs | p99 µs | p99.9 µs | most µs | load's own delay, p99.9 µs |"
     );
     println!("|---|---|--:|--:|--:|--:|--:|");
-    let mut rested: Vec<Waits> = contestants.all.iter().map(|_| Waits::default()).collect();
-    for _ in 0..REST_ROUNDS {
-        for (server, waits) in contestants.all.iter().zip(&mut rested) {
-            waits.add(measure(server, rate, &REST, keys));
+    let often = |rounds| if quick { 1 } else { rounds };
+    rounds(contestants, rate, keys, &[REST], often(REST_ROUNDS));
+    rounds(contestants, rate, keys, EVENTS, often(ROUNDS));
+}
+
+fn rounds(contestants: &Contestants, rate: f64, keys: usize, events: &[Event], rounds: usize) {
+    // By event, then by server.
+    let mut found = vec![vec![Vec::new(); contestants.all.len()]; events.len()];
+    for _ in 0..rounds {
+        for (at, server) in contestants.all.iter().enumerate() {
+            for (event, found) in events.iter().zip(&mut found) {
+                found[at].push(measure(server, rate, event, keys).row());
+            }
         }
     }
-    print(&REST, contestants, rested);
-    let of_server = |server| -> Vec<Waits> {
-        let of_event = |event| measure(server, rate, event, keys);
-        EVENTS.iter().map(of_event).collect()
-    };
-    let mut found: Vec<_> = contestants
-        .all
-        .iter()
-        .map(|server| of_server(server).into_iter())
-        .collect();
-    for event in EVENTS {
-        let waits = found.iter_mut().filter_map(Iterator::next).collect();
-        print(event, contestants, waits);
+    for (event, servers) in events.iter().zip(found) {
+        for (server, rows) in contestants.all.iter().zip(servers) {
+            let [half, many, nearly_all, all, late] = std::array::from_fn(|column| {
+                let mut column: Vec<u128> = rows.iter().map(|row| row[column]).collect();
+                column.sort_unstable();
+                column[column.len() / 2]
+            });
+            println!(
+                "| {:27} | {:12} | {half:6} | {many:6} | {nearly_all:8} | {all:7} | {late:8} |",
+                event.name, server.name,
+            );
+        }
     }
-}
-
-fn print(event: &Event, contestants: &Contestants, found: Vec<Waits>) {
-    for (server, mut waits) in contestants.all.iter().zip(found) {
-        waits.waited.sort_unstable();
-        waits.late.sort_unstable();
-        println!(
-            "| {:27} | {:12} | {:6} | {:6} | {:8} | {:7} | {:8} |",
-            event.name,
-            server.name,
-            at(&waits.waited, 0.5),
-            at(&waits.waited, 0.99),
-            at(&waits.waited, 0.999),
-            at(&waits.waited, 1.0),
-            at(&waits.late, 0.999),
-        );
-    }
-}
-
-/// What this part of all took at most, in µs.
-fn at(sorted: &[Duration], part: f64) -> u128 {
-    sorted[((sorted.len() - 1) as f64 * part) as usize].as_micros()
 }
 
 /// Writes of keys, all of which expire at the same moment if they do.
@@ -252,9 +243,21 @@ struct Waits {
 }
 
 impl Waits {
-    fn add(&mut self, other: Self) {
-        self.waited.extend(other.waited);
-        self.late.extend(other.late);
+    /// A row of the table, in µs.
+    fn row(mut self) -> [u128; 5] {
+        self.waited.sort_unstable();
+        self.late.sort_unstable();
+        let at = |sorted: &[Duration], part: f64| {
+            sorted[((sorted.len() - 1) as f64 * part) as usize].as_micros()
+        };
+        let waited = |part| at(&self.waited, part);
+        [
+            waited(0.5),
+            waited(0.99),
+            waited(0.999),
+            waited(1.0),
+            at(&self.late, 0.999),
+        ]
     }
 }
 

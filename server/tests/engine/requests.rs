@@ -441,3 +441,16 @@ fn the_seed_alone_determines_the_order_of_channels() {
     assert_eq!(first.matches("channel:").count(), 80);
     assert_eq!(told(), first);
 }
+
+#[test]
+fn whoever_is_killed_watches_nothing_any_more() {
+    let mut server = Server::new();
+    let client = server.client();
+    let watchers = |server: &mut Server| format!("{:?}", server.engine.keyspace().changes.watch);
+    let before = watchers(&mut server);
+    server.run_as(client, "WATCH k");
+    assert_ne!(watchers(&mut server), before);
+    let kill = format!("CLIENT KILL ID {}", client.number());
+    assert_eq!(server.run(&kill), ":1");
+    assert_eq!(watchers(&mut server), before);
+}
