@@ -114,3 +114,39 @@ fn the_accept_queue_is_as_long_as_tcp_backlog_says() {
         }
     }
 }
+
+#[test]
+fn connections_come_and_go_and_nothing_stays() {
+    let server = Server::start(&[]);
+    let mut witness = server.connect();
+    for round in 0..500 {
+        let mut client = server.connect();
+        match round % 5 {
+            0 => client.ask(PING, PONG),
+            1 => client.send("SUBSCRIBE a b c\r\n"),
+            2 => client.send("MULTI\r\nSET k v\r\n"),
+            3 => client.send("BLPOP nothing 0\r\n"),
+            _ => client.send("*2\r\n$3\r\nGET\r\n$10"),
+        }
+    }
+    eventually("every client is gone", || {
+        witness.info("connected_clients") == "1"
+    });
+    assert_eq!(witness.info("blocked_clients"), "0");
+    assert_eq!(witness.info("pubsub_channels"), "0");
+    witness.ask("EXISTS k\r\n", ":0\r\n");
+}
+
+#[test]
+fn connections_that_are_gone_take_no_memory() {
+    let server = Server::start(&[]);
+    let come_and_go = |count: usize| {
+        for _ in 0..count {
+            server.connect().ask(PING, PONG);
+        }
+        server.resident_kib()
+    };
+    let before_kib = come_and_go(500);
+    let grown_kib = come_and_go(5_000).saturating_sub(before_kib);
+    assert!(grown_kib < 1024, "{grown_kib} KiB more");
+}

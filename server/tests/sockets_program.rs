@@ -318,40 +318,6 @@ fn config_set_moves_the_listening_sockets_and_keeps_the_connections() {
 }
 
 #[test]
-fn a_half_closed_connection_gets_all_its_replies() {
-    let server = Server::start(&[]);
-    let mut client = server.connect();
-    client.send("PING\r\n".repeat(1000));
-    client
-        .stream
-        .shutdown(std::net::Shutdown::Write)
-        .expect("half closed");
-    assert_eq!(client.rest(), "+PONG\r\n".repeat(1000).as_bytes());
-}
-
-#[test]
-fn a_killed_client_is_closed_whatever_it_does() {
-    let server = Server::start(&[]);
-    let mut killer = server.connect();
-    for doing in [
-        "SUBSCRIBE c\r\n",
-        "MULTI\r\n",
-        "BLPOP k 0\r\n",
-        "*2\r\n$3\r\nGET\r\n",
-        "MONITOR\r\n",
-    ] {
-        let mut victim = server.connect();
-        victim.ask("CLIENT SETNAME victim\r\n", "+OK\r\n");
-        victim.send(doing);
-        killer.ask("CLIENT KILL SKIPME yes\r\n", ":1\r\n");
-        victim.rest();
-        loopback::eventually("the victim is gone", || {
-            killer.info("connected_clients") == "1"
-        });
-    }
-}
-
-#[test]
 fn a_bad_option_is_one_line_whatever_else_is_wrong() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("its address").port().to_string();
@@ -446,61 +412,4 @@ fn systemd_is_told_through_an_abstract_socket_too() {
     let count = listener.recv(&mut told).expect("a message");
     assert_eq!(&told[..count], b"READY=1\n");
     drop(server);
-}
-
-#[test]
-fn a_half_closed_connection_gets_what_no_buffer_holds_too() {
-    let server = Server::start(&[]);
-    let mut client = server.connect();
-    client.ask("SETRANGE k 9999999 x\r\n", ":10000000\r\n");
-    client.send("GET k\r\nGET k\r\nPING\r\n");
-    client
-        .stream
-        .shutdown(std::net::Shutdown::Write)
-        .expect("half closed");
-    let replies = client.rest();
-    assert_eq!(replies.len(), 2 * 10_000_013 + 7);
-    assert!(replies.ends_with(b"x\r\n+PONG\r\n"));
-}
-
-#[test]
-fn a_killed_client_leaves_nothing_behind_and_gets_nothing_more() {
-    let server = Server::start(&[]);
-    let mut killer = server.connect();
-    for (doing, answer) in [
-        ("SUBSCRIBE c\r\nPSUBSCRIBE p\r\nSSUBSCRIBE s\r\n", "*3\r\n"),
-        (
-            "WATCH w\r\nMULTI\r\nINCR w\r\n",
-            "+OK\r\n+OK\r\n+QUEUED\r\n",
-        ),
-        ("PING\r\nBLPOP k 0\r\n", "+PONG\r\n"),
-    ] {
-        let mut victim = server.connect();
-        victim.ask(doing, answer);
-        killer.ask("CLIENT KILL SKIPME yes\r\n", ":1\r\n");
-        victim.rest();
-        for field in [
-            "pubsub_channels",
-            "pubsub_patterns",
-            "pubsubshard_channels",
-            "watching_clients",
-            "total_watched_keys",
-            "blocked_clients",
-            "total_blocking_keys",
-        ] {
-            assert_eq!(killer.info(field), "0", "{field} after {doing:?}");
-        }
-    }
-    killer.ask("RPUSH k v\r\nLLEN k\r\nEXISTS w\r\n", ":1\r\n:1\r\n:0\r\n");
-}
-
-#[test]
-fn a_client_is_killed_while_it_does_not_read_its_replies() {
-    let server = Server::start(&[]);
-    let (mut victim, mut killer) = (server.connect(), server.connect());
-    victim.ask("SETRANGE k 19999999 x\r\n", ":20000000\r\n");
-    victim.send("GET k\r\n");
-    victim.expect("$20000000\r\n");
-    killer.ask("CLIENT KILL TYPE normal\r\n", ":1\r\n");
-    assert!(victim.rest().len() < 20_000_000);
 }
