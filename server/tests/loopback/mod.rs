@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
@@ -27,7 +27,8 @@ pub(crate) fn free_port() -> u16 {
     let own = 15_000 + (std::process::id() % 250) as u16 * 64;
     loop {
         let port = own + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        // Not by listening there: a program that another thread starts meanwhile would hold that socket for a moment too.
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
             return port;
         }
     }
