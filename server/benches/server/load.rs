@@ -47,8 +47,25 @@ impl Client {
         Ok(())
     }
 
+    /// What the server says of itself under this name in INFO.
+    pub(crate) fn info(&mut self, name: &str) -> io::Result<u64> {
+        self.stream.write_all(b"INFO everything\r\n")?;
+        let mut reply = Vec::new();
+        while self.receive_into(&mut reply)? == 0 {}
+        let text = String::from_utf8_lossy(&reply);
+        let told = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.parse().ok());
+        told.ok_or_else(|| io::Error::other(format!("INFO has no number {name}")))
+    }
+
     /// Reads once; how many replies that completed.
     pub(crate) fn receive(&mut self) -> io::Result<usize> {
+        self.receive_into(&mut Vec::new())
+    }
+
+    /// Reads once; how many replies that completed, and their bytes.
+    fn receive_into(&mut self, replies: &mut Vec<u8>) -> io::Result<usize> {
         let mut piece = [0; 16384];
         match self.stream.read(&mut piece)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -57,7 +74,7 @@ impl Client {
         let frames = self.decoder.decode(&self.received);
         let frames = frames.map_err(io::Error::other)?;
         let (count, consumed) = (frames.len(), frames.consumed());
-        self.received.drain(..consumed);
+        replies.extend(self.received.drain(..consumed));
         Ok(count)
     }
 }

@@ -10,7 +10,11 @@ use crate::load::{Client, request};
 use crate::process::Server;
 
 /// Keys of each type that the load chooses among.
-const KEYS: u64 = 20_000;
+const KEYS: u64 = 10_000;
+
+/// Requests a second of each mixed load. What lives at a time depends on it where keys expire: as fast as it goes, the data
+/// would grow and shrink with the machine's other work.
+const MIXED_RATE: f64 = 40_000.0;
 
 /// The server's memory at the end in terms of what it was after a quarter of the time.
 const MOST_GROWTH: f64 = 1.1;
@@ -56,6 +60,7 @@ pub(crate) fn soak(minutes: u64) -> ExitCode {
         })
         .collect();
     let samples = watch(&server, &shared, Duration::from_secs(60 * minutes));
+    let samples = samples.expect("the server tells of itself");
     shared.over.store(true, Ordering::Relaxed);
     for thread in threads {
         thread.join().expect("the load goes on");
@@ -72,28 +77,32 @@ pub(crate) fn soak(minutes: u64) -> ExitCode {
 }
 
 /// Prints a line for each twentieth of the time; the server's memory in KiB at each.
-fn watch(server: &Server, shared: &Shared, time: Duration) -> Vec<u64> {
-    println!("| seconds | KiB in RAM | requests | processor time s |");
-    println!("|--:|--:|--:|--:|");
+fn watch(server: &Server, shared: &Shared, time: Duration) -> std::io::Result<Vec<u64>> {
+    println!("| seconds | KiB in RAM | used_memory KiB | requests | processor time s |");
+    println!("|--:|--:|--:|--:|--:|");
     let begun = Instant::now();
+    let mut client = Client::connect(shared.port)?;
     let mut samples = Vec::new();
     for part in 1..=20 {
         std::thread::sleep((begun + time * part / 20).saturating_duration_since(Instant::now()));
-        samples.push(server.resident_kib());
+        let resident = server.resident_kib();
         println!(
-            "| {:7} | {:10} | {:9} | {:7.1} |",
+            "| {:7} | {resident:10} | {:15} | {:9} | {:7.1} |",
             begun.elapsed().as_secs(),
-            samples[samples.len() - 1],
+            client.info("used_memory")? / 1024,
             shared.done.load(Ordering::Relaxed),
             server.cpu().as_secs_f64()
         );
+        samples.push(resident);
     }
-    samples
+    Ok(samples)
 }
 
 /// Reads and writes of every type, in pipelines; some keys expire soon.
 fn mixed(shared: &Shared, random: &mut Random) -> std::io::Result<()> {
     let mut client = Client::connect(shared.port)?;
+    let begun = Instant::now();
+    let mut sent = 0;
     for _ in 0..200 {
         let mut requests = Vec::new();
         let pipeline = 1 + random.below(40) as usize;
@@ -102,6 +111,9 @@ fn mixed(shared: &Shared, random: &mut Random) -> std::io::Result<()> {
         }
         client.exchange(&requests, pipeline)?;
         shared.done.fetch_add(pipeline as u64, Ordering::Relaxed);
+        sent += pipeline;
+        let due = begun + Duration::from_secs_f64(sent as f64 / MIXED_RATE);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(())
 }
@@ -111,7 +123,7 @@ fn request_of(random: &mut Random) -> Vec<u8> {
     let value = "x".repeat(random.below(200) as usize);
     let named = |kind: &str| format!("{kind}:{key}");
     match random.below(16) {
-        0..3 => request(&["SET", &named("s"), &value, "PX", "3000"]),
+        0..3 => request(&["SET", &named("s"), &value, "PX", "1000"]),
         3..6 => request(&["GET", &named("s")]),
         6 => request(&["INCR", &named("n")]),
         7 => request(&["RPUSH", &named("l"), &value]),
