@@ -25,14 +25,12 @@ mod memory;
 mod observability;
 mod pubsub;
 mod sampling;
-mod scripting;
 mod server;
 mod sets;
 mod sort;
 mod sorted_set_algebra;
 mod sorted_set_ranges;
 mod sorted_sets;
-mod streams;
 mod strings;
 mod tracking;
 mod transactions;
@@ -171,12 +169,12 @@ pub static FAMILIES: &[Family] = &[
     Family {
         group: "stream",
         category: "stream",
-        commands: streams::COMMANDS,
+        commands: &[],
     },
     Family {
         group: "scripting",
         category: "scripting",
-        commands: scripting::COMMANDS,
+        commands: &[],
     },
     Family {
         group: "transactions",

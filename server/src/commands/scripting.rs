@@ -1,5 +1,0 @@
-//! Commands on scripts and functions.
-
-use crate::command::Command;
-
-pub(super) const COMMANDS: &[Command] = &[];

@@ -1,5 +1,0 @@
-//! Commands on streams.
-
-use crate::command::Command;
-
-pub(super) const COMMANDS: &[Command] = &[];
