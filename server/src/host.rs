@@ -16,6 +16,8 @@ pub struct Host {
     pub edit_file: Option<EditFile>,
     /// Listens where a changed configuration says.
     pub listen: Option<Listen>,
+    /// Where memory comes from, as INFO names it; [`Host::observe`] takes it to be libc.
+    pub allocator: &'static str,
     /// The process' number.
     pub process_id: u32,
     /// The operating system, its release and the architecture.
@@ -77,6 +79,7 @@ impl Host {
         let executable = std::env::current_exe().unwrap_or_default();
         Self {
             clock: None,
+            allocator: "libc",
             edit_file: Some(edit_file),
             listen: None,
             process_id: std::process::id(),

@@ -22,6 +22,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static JEMALLOC: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Where memory comes from, as INFO and `--version` name it.
+const ALLOCATOR: &str = if cfg!(feature = "jemalloc") {
+    "jemalloc"
+} else {
+    "libc"
+};
+
 /// Descriptors for other things than clients: files, listeners, what the runtimes need.
 const OWN_DESCRIPTORS: u64 = 32;
 
@@ -44,7 +55,7 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("-v" | "--version") => {
             let own = env!("CARGO_PKG_VERSION");
-            println!("Redis server v={REDIS_VERSION} (resp-server {own})");
+            println!("Redis server v={REDIS_VERSION} malloc={ALLOCATOR} (resp-server {own})");
             return ExitCode::SUCCESS;
         }
         Some("-h" | "--help") => {
@@ -133,7 +144,11 @@ async fn serve(config: Config, level: &LogLevel) -> Result<(), String> {
     let listening = Arc::new(listening);
     let follow = Arc::clone(&listening);
     let listen = Listen(Arc::new(move |config| follow.follow(config)));
-    shared.with(|engine, _| engine.state().host.listen = Some(listen));
+    shared.with(|engine, _| {
+        let host = &mut engine.state().host;
+        host.listen = Some(listen);
+        host.allocator = ALLOCATOR;
+    });
     let mut accepting = Accepting {
         shared: Arc::clone(&shared),
         threads: senders,

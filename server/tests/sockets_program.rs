@@ -7,14 +7,21 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use loopback::{Client, DEADLINE, Server, command, expect, free_port};
 use server::client_state::Peer;
 use server::config::Config;
 use server::connection;
 use server::shared::Shared;
+
+const ALLOCATOR: &str = if cfg!(feature = "jemalloc") {
+    "jemalloc"
+} else {
+    "libc"
+};
 
 /// A path of its own for one test.
 fn path(name: &str) -> PathBuf {
@@ -23,9 +30,20 @@ fn path(name: &str) -> PathBuf {
     path
 }
 
+/// What the program says of these options; ended where it starts with them.
 fn fails(options: &[&str]) -> String {
     let (mut command, _) = command(options);
-    let Output { status, stderr, .. } = command.output().expect("the program starts");
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program is there");
+    let until = Instant::now() + DEADLINE;
+    while child.try_wait().expect("its state").is_none() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let Output { status, stderr, .. } = child.wait_with_output().expect("its output");
     assert_eq!(status.code(), Some(1));
     String::from_utf8_lossy(&stderr).into_owned()
 }
@@ -61,11 +79,18 @@ fn it_tells_its_version_and_how_it_is_used() {
     for option in ["-v", "--version"] {
         // Scripts look for the number behind `v=`.
         let line = says(option);
-        assert!(line.starts_with("Redis server v=7.2.4 "), "{line}");
+        let start = format!("Redis server v=7.2.4 malloc={ALLOCATOR} ");
+        assert!(line.starts_with(&start), "{line}");
     }
     for option in ["-h", "--help"] {
         assert!(says(option).starts_with("Usage: resp-server "));
     }
+}
+
+#[test]
+fn it_tells_where_its_memory_comes_from() {
+    let server = Server::start(&[]);
+    assert_eq!(server.connect().info("mem_allocator"), ALLOCATOR);
 }
 
 #[test]

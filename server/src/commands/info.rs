@@ -285,7 +285,7 @@ fn memory(text: &mut Text, facts: &Facts<'_>) {
     ]);
     text.add("mem_clients_normal", state.clients_bytes);
     text.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
-    text.add("mem_allocator", "libc");
+    text.add("mem_allocator", state.host.allocator);
     text.add("active_defrag_running", 0);
     let pending = facts.keyspace.pending_garbage();
     text.add("lazyfree_pending_objects", pending);

@@ -182,7 +182,7 @@ fn purge(call: &mut Call<'_>) -> Outcome {
 
 fn malloc_stats(call: &mut Call<'_>) -> Outcome {
     call.reply
-        .verbatim("The system's allocator keeps no statistics that could be shown here.");
+        .verbatim("The allocator's own statistics can't be shown here.");
     Ok(())
 }
 
