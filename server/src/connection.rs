@@ -276,6 +276,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits for bytes from the client or word from the engine; whether the connection goes on.
     fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.wake.listen(context, &mut self.waker) {
+            // Which may have come before the runtime looked at the socket.
+            self.looks_last = false;
             self.woken();
             return Poll::Ready(Ok(true));
         }

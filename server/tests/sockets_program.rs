@@ -2,16 +2,18 @@
 
 mod loopback;
 
+use std::future::{Future as _, poll_fn};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::task::Poll;
 
-use loopback::{Client, DEADLINE, Server, command, expect, free_port};
+use loopback::{Client, DEADLINE, Server, command, ended, expect, free_port};
 use server::client_state::Peer;
 use server::config::Config;
 use server::connection;
@@ -30,7 +32,7 @@ fn path(name: &str) -> PathBuf {
     path
 }
 
-/// What the program says of these options; ended where it starts with them.
+/// What the program says of these options, which it does not start with.
 fn fails(options: &[&str]) -> String {
     let (mut command, _) = command(options);
     let mut child = command
@@ -38,13 +40,8 @@ fn fails(options: &[&str]) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program is there");
-    let until = Instant::now() + DEADLINE;
-    while child.try_wait().expect("its state").is_none() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let _ = child.kill();
-    let Output { status, stderr, .. } = child.wait_with_output().expect("its output");
-    assert_eq!(status.code(), Some(1));
+    assert_eq!(ended(&mut child).code(), Some(1));
+    let Output { stderr, .. } = child.wait_with_output().expect("its output");
     String::from_utf8_lossy(&stderr).into_owned()
 }
 
@@ -398,6 +395,31 @@ fn what_has_arrived_is_answered_at_the_end_though_the_runtime_has_not_looked() {
         ours.try_write(b"ECHO late\r\n").expect("a write");
         shared.drain();
         serving.await.expect("a task").expect("a connection");
+        let mut ours = ours.into_std().expect("a socket");
+        expect(&mut ours, b"$4\r\nlate\r\n");
+    });
+}
+
+#[test]
+fn what_has_arrived_is_answered_at_the_end_though_something_else_wakes_the_connection_first() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let shared = Arc::new(Shared::new(Config::default(), 1));
+        let (ours, theirs) = tokio::net::UnixStream::pair().expect("two sockets");
+        ours.try_write(b"ECHO late\r\n").expect("a write");
+        let serving = connection::serve(Arc::clone(&shared), theirs, Peer::default());
+        let mut serving = pin!(serving);
+        // Twice before the runtime looks at the sockets.
+        for _ in 0..2 {
+            shared.drain();
+            let polled = poll_fn(|context| Poll::Ready(serving.as_mut().poll(context))).await;
+            assert!(polled.is_pending(), "it is not answered yet");
+        }
+        // Now it does.
+        tokio::task::yield_now().await;
+        serving.await.expect("a connection");
         let mut ours = ours.into_std().expect("a socket");
         expect(&mut ours, b"$4\r\nlate\r\n");
     });

@@ -101,14 +101,7 @@ impl Server {
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < until, "the server did not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        ended(&mut self.child)
     }
 
     /// A number in `/proc/<pid>/status`.
@@ -205,6 +198,21 @@ impl Client {
         let line = body.lines().find_map(|line| line.strip_prefix(&start));
         line.unwrap_or_else(|| panic!("no {field} in INFO"))
             .to_owned()
+    }
+}
+
+/// How the program ended; it is given time to, and no more.
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if Instant::now() >= until {
+            let _ = child.kill();
+            panic!("the server did not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
