@@ -51,7 +51,13 @@ impl Client {
     pub(crate) fn info(&mut self, name: &str) -> io::Result<u64> {
         self.stream.write_all(b"INFO everything\r\n")?;
         let mut reply = Vec::new();
-        while self.receive_into(&mut reply)? == 0 {}
+        loop {
+            let (replies, consumed) = self.read()?;
+            reply.extend(self.received.drain(..consumed));
+            if replies > 0 {
+                break;
+            }
+        }
         let text = String::from_utf8_lossy(&reply);
         let told = text
             .lines()
@@ -61,11 +67,13 @@ impl Client {
 
     /// Reads once; how many replies that completed.
     pub(crate) fn receive(&mut self) -> io::Result<usize> {
-        self.receive_into(&mut Vec::new())
+        let (replies, consumed) = self.read()?;
+        self.received.drain(..consumed);
+        Ok(replies)
     }
 
-    /// Reads once; how many replies that completed, and their bytes.
-    fn receive_into(&mut self, replies: &mut Vec<u8>) -> io::Result<usize> {
+    /// Reads once; how many replies that completed, and how many bytes of what is received are done with.
+    fn read(&mut self) -> io::Result<(usize, usize)> {
         let mut piece = [0; 16384];
         match self.stream.read(&mut piece)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -73,9 +81,7 @@ impl Client {
         }
         let frames = self.decoder.decode(&self.received);
         let frames = frames.map_err(io::Error::other)?;
-        let (count, consumed) = (frames.len(), frames.consumed());
-        replies.extend(self.received.drain(..consumed));
-        Ok(count)
+        Ok((frames.len(), frames.consumed()))
     }
 }
 
